@@ -1,0 +1,1 @@
+"""The techniques that made deep networks trainable, one module each."""

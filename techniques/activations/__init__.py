@@ -1,0 +1,1 @@
+"""What a unit computes from its pre-activation."""

@@ -1,0 +1,1 @@
+"""Where the weights start, before any example is seen."""

@@ -1,0 +1,1 @@
+"""Standardising what a layer sees."""

@@ -1,0 +1,1 @@
+"""Initialisations learnt from the data, one layer at a time, without labels."""

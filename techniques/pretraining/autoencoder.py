@@ -1,0 +1,145 @@
+"""Autoencoder pretraining: each layer first learns to give back what it is given.
+
+Problem  The gradient of the labels does not reach the lower layers of a deep sigmoid net
+         (sigma'(z) <= 1/4 a layer); a layer that must reconstruct its own input has it next door.
+Method   h = f(v~ weight + hidden_bias), y = g(h decoder + visible_bias), decoder = weight' if
+         tied. v~ is v, or v with a share corruption_level of its elements set to 0 (denoising).
+         Minimise the cross-entropy of y = sigmoid(.) with v where v lies in [0, 1], and half the
+         squared error of y = (.) elsewhere: in both, delta of the decoder's input is y - v.
+Source   Bengio, Lamblin, Popovici, Larochelle (2007), Greedy layer-wise training of deep networks,
+         NIPS 19, 153-160; BibTeX bengio2007greedy. With masking: Vincent, Larochelle, Bengio,
+         Manzagol (2008), Extracting and composing robust features with denoising autoencoders,
+         ICML, 1096-1103; BibTeX vincent2008dae
+Since    2006; displaced like RBMs around 2011; denoising came back in language and image models
+Departs  mini-batches of 100 with momentum, like the RBM beside it, in place of single examples
+Use      Recipe(pretraining=Autoencoder(corruption_level=0.25))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from techniques.activations.sigmoid import sigmoid
+from techniques.streams import batches, stream, take, uniform_noise
+
+if TYPE_CHECKING:
+    from techniques.network import Network
+    from techniques.recipe import Recipe
+
+
+class Coder(NamedTuple):
+    """Parameters of R autoencoders, or their gradient; the decoder is absent where it is tied."""
+
+    weight: Tensor  # (R, n_visible, n_hidden)
+    hidden_bias: Tensor  # (R, 1, n_hidden)
+    visible_bias: Tensor  # (R, 1, n_visible)
+    decoder: Tensor | None  # (R, n_hidden, n_visible)
+
+    def tensors(self) -> list[Tensor]:
+        """All parameters that there are."""
+        return [tensor for tensor in self if tensor is not None]
+
+
+def gradient(
+    v: Tensor,
+    corrupted: Tensor,
+    coder: Coder,
+    *,
+    activation: Callable[[Tensor], Tensor],
+    unit_interval: bool,
+) -> Coder:
+    """d (mean loss over the batch) / d coder; v and corrupted (R, B, n_visible).
+
+    The loss of an example is summed over its visible units, in nats or squared units.
+    """
+    decoder = coder.weight.mT if coder.decoder is None else coder.decoder
+    with torch.enable_grad():  # the activation's derivative is all that is left to autograd
+        z = torch.baddbmm(coder.hidden_bias, corrupted, coder.weight).detach().requires_grad_()
+        h = activation(z)  # (R, B, n_hidden)
+    code = h.detach()
+    y = torch.baddbmm(coder.visible_bias, code, decoder)
+    if unit_interval:
+        y = sigmoid(y)
+    delta_visible = (y - v) / v.shape[1]  # (R, B, n_visible)
+    (delta_hidden,) = torch.autograd.grad(h, z, delta_visible @ decoder.mT)
+    d_weight = corrupted.mT @ delta_hidden
+    d_decoder = code.mT @ delta_visible
+    if coder.decoder is None:
+        d_weight, d_decoder = d_weight + d_decoder.mT, None
+    return Coder(
+        d_weight, delta_hidden.sum(1, keepdim=True), delta_visible.sum(1, keepdim=True), d_decoder
+    )
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """Greedy pretraining by gradient descent with momentum on the reconstruction."""
+
+    epochs: int = 10
+    lr: float = 0.01
+    momentum: float = 0.9
+    corruption_level: float = 0.0
+    tied_weights: bool = True
+    batch_size: int = 100
+
+    needs_unit_interval = False
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"epochs must be 1 or more, got {self.epochs}")
+        if not 0 <= self.corruption_level < 1:
+            raise ValueError(f"corruption_level must lie in [0, 1), got {self.corruption_level}")
+
+    def check(self, recipe: Recipe) -> None:
+        """Any activation and connection will do."""
+
+    def train_layer(
+        self,
+        network: Network,
+        index: int,
+        visible: Tensor,
+        seeds: Sequence[int],
+        *,
+        unit_interval: bool,
+    ) -> None:
+        """Train weight and bias of one hidden layer on visible (N, D), or (R, N, n_visible).
+
+        The weights start as the recipe's initialisation drew them, and so does the decoder's.
+        """
+        recipe, target = network.recipe, network.parameters[index]
+        device, n_examples = visible.device, visible.shape[-2]
+        _, n_visible, n_hidden = target["weight"].shape
+        decoder = None
+        if not self.tied_weights:
+            streams = [stream(s, f"autoencoder:decoder:{index}") for s in seeds]
+            draws = [recipe.initialisation(n_hidden, n_visible, g) for g in streams]
+            decoder = torch.stack(draws).to(device)
+        coder = Coder(
+            target["weight"].detach(),  # shares memory: training it trains the network
+            target["bias"].detach(),
+            torch.zeros(len(seeds), 1, n_visible, device=device),
+            decoder,
+        )
+        velocities = [torch.zeros_like(p) for p in coder.tensors()]
+        uniform = uniform_noise(seeds, f"autoencoder:noise:{index}", device)
+        order = batches(seeds, f"autoencoder:order:{index}", n_examples, self.batch_size, device)
+        for _ in range(self.epochs * (n_examples // self.batch_size)):
+            v = take(visible, next(order))
+            corrupted = v
+            if self.corruption_level > 0:
+                corrupted = v * (uniform(v) >= self.corruption_level)
+            slope = gradient(
+                v,
+                corrupted,
+                coder,
+                activation=recipe.activation,
+                unit_interval=unit_interval,
+            )
+            torch._foreach_mul_(velocities, self.momentum)
+            torch._foreach_add_(velocities, slope.tensors(), alpha=-self.lr)
+            torch._foreach_add_(coder.tensors(), velocities)
