@@ -1,0 +1,134 @@
+"""The hand-written gradient against autograd on the loss as defined, and one layer's training."""
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy
+
+from techniques.activations.relu import Relu
+from techniques.activations.sigmoid import Sigmoid
+from techniques.activations.tanh import Tanh
+from techniques.initialisation.he import HeNormal
+from techniques.network import build
+from techniques.pretraining.autoencoder import Autoencoder, Coder, gradient
+from techniques.pretraining.greedy import greedy
+from techniques.recipe import BASELINE
+from techniques.streams import batches, stream, take, uniform_noise
+
+
+def random_coder(tied: bool) -> Coder:
+    g = torch.Generator().manual_seed(5)
+    draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)  # noqa: E731
+    decoder = None if tied else draw(2, 3, 4)
+    return Coder(draw(2, 4, 3), draw(2, 1, 3), draw(2, 1, 4), decoder)
+
+
+def loss(v, corrupted, coder, activation, unit_interval):
+    """As the docstring's Method has it: summed over units, mean over the batch, one per run."""
+    decoder = coder.weight.mT if coder.decoder is None else coder.decoder
+    h = activation(corrupted @ coder.weight + coder.hidden_bias)
+    y = h @ decoder + coder.visible_bias
+    if unit_interval:
+        each = binary_cross_entropy(torch.sigmoid(y), v, reduction="none")
+    else:
+        each = (y - v) ** 2 / 2
+    return each.sum(2).mean(1)
+
+
+@pytest.mark.parametrize("activation", [Sigmoid(), Tanh(), Relu()])
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("unit_interval", [True, False])
+def test_the_gradient_is_that_of_the_loss(activation, tied, unit_interval):
+    coder = random_coder(tied)
+    g = torch.Generator().manual_seed(6)
+    v = torch.rand(2, 5, 4, generator=g, dtype=torch.float64)
+    corrupted = v * (torch.rand(2, 5, 4, generator=g) > 0.3)
+    leaves = Coder(*(None if p is None else p.clone().requires_grad_() for p in coder))
+    total = loss(v, corrupted, leaves, activation, unit_interval).sum()
+    expected = torch.autograd.grad(total, leaves.tensors())
+    got = gradient(v, corrupted, coder, activation=activation, unit_interval=unit_interval)
+    assert (got.decoder is None) == tied
+    for g, e in zip(got.tensors(), expected, strict=True):
+        torch.testing.assert_close(g, e, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("corruption_level", [0.0, 0.4])
+def test_training_a_layer_is_momentum_on_autograds_gradient(tied, corruption_level):
+    technique = Autoencoder(
+        epochs=2, batch_size=4, lr=0.2, corruption_level=corruption_level, tied_weights=tied
+    )
+    recipe = BASELINE.but(pretraining=technique)
+    network = build(recipe, n_inputs=6, n_classes=2, depth=1, width=5, seeds=[3])
+    start = network.parameters[0]["weight"].detach().clone()
+    x = torch.rand(8, 6, generator=torch.Generator().manual_seed(0))
+    greedy(network, x, [3])
+
+    decoder = None
+    if not tied:
+        decoder = recipe.initialisation(5, 6, stream(3, "autoencoder:decoder:0"))[None]
+    coder = Coder(start, torch.zeros(1, 1, 5), torch.zeros(1, 1, 6), decoder)
+    for p in coder.tensors():
+        p.requires_grad_()
+    optimiser = torch.optim.SGD(coder.tensors(), lr=0.2, momentum=0.9)
+    order, noise = (
+        batches([3], "autoencoder:order:0", 8, 4),
+        uniform_noise([3], "autoencoder:noise:0"),
+    )
+    for _ in range(4):
+        v = take(x, next(order))
+        corrupted = v * (noise(v) >= corruption_level) if corruption_level else v
+        optimiser.zero_grad()
+        loss(v, corrupted, coder, recipe.activation, True).sum().backward()
+        optimiser.step()
+    layer = network.parameters[0]
+    torch.testing.assert_close(layer["weight"].detach(), coder.weight.detach(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        layer["bias"].detach(), coder.hidden_bias.detach(), rtol=0, atol=1e-5
+    )
+    assert (layer["weight"] - recipe.initialisation(6, 5, stream(3, "init:0"))).abs().max() > 0.01
+
+
+def test_corruption_sets_the_stated_share_to_zero_and_keeps_the_target(monkeypatch):
+    from techniques.pretraining import autoencoder
+
+    seen = []
+
+    def spy(v, corrupted, coder, **options):
+        seen.append((v, corrupted))
+        return gradient(v, corrupted, coder, **options)
+
+    monkeypatch.setattr(autoencoder, "gradient", spy)
+    recipe = BASELINE.but(pretraining=Autoencoder(epochs=1, corruption_level=0.25))
+    network = build(recipe, n_inputs=400, n_classes=2, depth=1, width=3, seeds=[0])
+    x = 0.5 + 0.5 * torch.rand(100, 400, generator=torch.Generator().manual_seed(0))
+    greedy(network, x, [0])
+    ((v, corrupted),) = seen
+    kept = corrupted != 0
+    assert torch.equal(corrupted[kept], v[kept])
+    # a share of 40,000 Bernoulli(0.25) draws has standard error 0.0022
+    assert 1 - kept.double().mean().item() == pytest.approx(0.25, abs=4 * 0.0022)
+
+
+def test_outputs_outside_the_unit_interval_get_a_linear_decoder(monkeypatch):
+    seen = []
+    original = Autoencoder.train_layer
+
+    def spy(self, *arguments, unit_interval):
+        seen.append(unit_interval)
+        original(self, *arguments, unit_interval=unit_interval)
+
+    monkeypatch.setattr(Autoencoder, "train_layer", spy)
+    technique = Autoencoder(epochs=1, batch_size=4)
+    for recipe in (
+        BASELINE.but(pretraining=technique),
+        BASELINE.but(pretraining=technique, activation=Relu(), initialisation=HeNormal()),
+    ):
+        network = build(recipe, n_inputs=6, n_classes=2, depth=2, width=5, seeds=[0])
+        greedy(network, torch.rand(8, 6, generator=torch.Generator().manual_seed(0)), [0])
+    assert seen == [True, True, True, False]
+
+
+@pytest.mark.parametrize("level", [-0.1, 1.0])
+def test_impossible_corruption_levels_are_refused(level):
+    with pytest.raises(ValueError, match=rf"corruption_level must lie in \[0, 1\), got {level}"):
+        Autoencoder(corruption_level=level)
