@@ -145,7 +145,8 @@ def read(suite: str) -> Suite:
 
 def _one_line(error: ValidationError) -> str:
     """The first fault, as ``field: what is wrong with which value``."""
-    first, *others = error.errors()
+    # a misspelt field comes first: it is what makes another one missing
+    first, *others = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]

@@ -1,0 +1,199 @@
+"""The figures of a report, as SVG of the same bytes for the same records.
+
+One panel per family of techniques, each with the plain network in grey for comparison, so that no
+panel holds more lines than can be told apart; lines are labelled where they end.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import matplotlib
+
+matplotlib.use("Agg")
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from benchmarks.palette import COLOURS, GREY, MARKERS, panels
+from benchmarks.statistics import median_interval
+from benchmarks.suite import Suite
+from techniques.recipe import RECIPES
+
+STYLE = {
+    "svg.hashsalt": "layer by layer",  # element ids would differ from run to run
+    "svg.fonttype": "path",  # looks the same wherever it is cited
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e5e5e5",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+}
+
+
+def error_against_depth(suite: Suite, table: pd.DataFrame) -> bytes:
+    """F1: median test error and its interval, from T1."""
+
+    def draw(axes: Axes, technique: str, style: dict) -> tuple[float, float] | None:
+        rows = table[(table["technique"] == technique) & (table["n"] > 0)].sort_values("depth")
+        if rows.empty:
+            return None
+        y = rows["test_error_pct"]
+        bars = [y - rows["low"], rows["high"] - y]
+        axes.errorbar(rows["depth"], y, bars, capsize=2, elinewidth=0.8, **style)
+        return rows["depth"].iloc[-1], y.iloc[-1]
+
+    def dress(axes: Axes) -> None:
+        _depth_axis(axes, suite)
+        axes.set_yscale("log")
+        lowest = table["low"].min()
+        _percent_axis(axes, lowest)
+
+    return _panels(suite, draw, dress, x="hidden layers", y="test error, %")
+
+
+def learning_curves(suite: Suite, curves: pd.DataFrame, depth: int) -> bytes:
+    """F2: median validation error over the reporting runs of one depth, with its interval."""
+
+    def draw(axes: Axes, technique: str, style: dict) -> tuple[float, float] | None:
+        rows = curves[(curves["technique"] == technique) & (curves["depth"] == depth)]
+        rows = rows[rows["valid_error_pct"].notna()]
+        if rows.empty:
+            return None
+        by_update = rows.groupby("update")["valid_error_pct"]
+        intervals = [median_interval(values.tolist()) for _, values in by_update]
+        updates = sorted(by_update.groups)
+        medians = [interval.median for interval in intervals]
+        axes.plot(updates, medians, markevery=max(1, len(updates) // 5), **style)
+        low, high = [i.low for i in intervals], [i.high for i in intervals]
+        axes.fill_between(updates, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        return updates[-1], medians[-1]
+
+    def dress(axes: Axes) -> None:
+        axes.set_xlim(-0.03 * suite.budget.updates, 1.03 * suite.budget.updates)
+        axes.set_yscale("log")
+        shown = curves[curves["depth"] == depth]["valid_error_pct"]
+        _percent_axis(axes, shown[shown > 0].min())
+
+    return _panels(suite, draw, dress, x=f"updates, {depth} hidden layers", y="validation error, %")
+
+
+def gradient_by_layer(suite: Suite, layers: pd.DataFrame, depth: int) -> bytes:
+    """F3: median rms weight gradient of each layer before the first update, log scale."""
+    start = layers[(layers["depth"] == depth) & (layers["update"] == 0)]
+
+    def draw(axes: Axes, technique: str, style: dict) -> tuple[float, float] | None:
+        rows = start[(start["technique"] == technique) & (start["gradient_rms"] > 0)]
+        if rows.empty:
+            return None
+        by_layer = rows.groupby("layer")["gradient_rms"].median()
+        axes.plot(by_layer.index, by_layer, markevery=max(1, depth // 6), **style)
+        return by_layer.index[0], by_layer.iloc[0]
+
+    def dress(axes: Axes) -> None:
+        axes.set_yscale("log")
+        axes.set_xlim(1 - 0.03 * depth, depth + 0.03 * depth)
+        axes.xaxis.set_major_locator(FixedLocator(_few(range(1, depth + 1))))
+
+    return _panels(
+        suite,
+        draw,
+        dress,
+        x=f"hidden layer, 1 is the first of {depth}",
+        y="rms of dL/dW at the start",
+    )
+
+
+def _panels(
+    suite: Suite,
+    draw: Callable[[Axes, str, dict], tuple[float, float] | None],
+    dress: Callable[[Axes], None],
+    *,
+    x: str,
+    y: str,
+) -> bytes:
+    """A panel per family, in rows of three with common axes; ``draw`` returns where a line ends."""
+    groups = panels({name: RECIPES[name] for name in suite.recipes}) or {"plain": []}
+    n_columns = min(3, len(groups))
+    n_rows = -(-len(groups) // n_columns)
+    with matplotlib.rc_context(STYLE):
+        figure, grid = plt.subplots(
+            n_rows,
+            n_columns,
+            figsize=(0.6 + 2.9 * n_columns, 0.5 + 2.5 * n_rows),
+            sharex=True,
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        for axes in grid.flat[len(groups) :]:
+            axes.set_visible(False)
+        for index, (axes, (title, members)) in enumerate(
+            zip(grid.flat, groups.items(), strict=False)
+        ):
+            labels = []
+            if "plain" in suite.recipes:
+                style = {"color": GREY, "linestyle": "--", "marker": "x", "label": "plain"}
+                labels.append(("plain", GREY, draw(axes, "plain", style)))
+            for i, technique in enumerate(members):
+                style = {
+                    "color": COLOURS[i % len(COLOURS)],
+                    "marker": MARKERS[i % len(MARKERS)],
+                    "linestyle": ["-", ":"][i // len(COLOURS) % 2],
+                    "label": technique,
+                }
+                labels.append((technique, style["color"], draw(axes, technique, style)))
+            dress(axes)
+            axes.set_title(title, fontsize=9, loc="left", fontweight="bold")
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(fontsize=7.5, frameon=False, handlelength=2.6, loc="best")
+            missing = [name for name, _, end in labels if end is None]
+            if missing:
+                axes.text(
+                    0.02, 0.02, f"no results: {', '.join(missing)}",
+                    transform=axes.transAxes, fontsize=7, color=GREY,
+                )  # fmt: skip
+            if index + n_columns >= len(groups):
+                axes.set_xlabel(x)
+                axes.tick_params(labelbottom=True)
+        figure.supylabel(y, fontsize=9)
+        return _svg(figure)
+
+
+def _depth_axis(axes: Axes, suite: Suite) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(_few(sorted(suite.depths))))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:.0f}")
+
+
+def _percent_axis(axes: Axes, lowest: float) -> None:
+    ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
+    floor = max((t for t in ticks if not lowest < t), default=ticks[0])
+    axes.set_ylim(floor, 115)
+    axes.yaxis.set_major_locator(FixedLocator([t for t in ticks if t >= floor]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _few(values, most: int = 7) -> list[int]:
+    """At most so many of the values, with the first and the last, evenly picked."""
+    values = list(values)
+    if len(values) <= most:
+        return values
+    picked = np.linspace(0, len(values) - 1, most).round().astype(int)
+    return [values[i] for i in picked]
+
+
+def _svg(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    return out.getvalue()

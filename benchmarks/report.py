@@ -1,0 +1,384 @@
+"""Writes a suite's report from its records: tables, figures and a README; trains nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from benchmarks import figures, store, tables
+from benchmarks.plan import Cell, Choice
+from benchmarks.probes import PROBE_EXAMPLES
+from benchmarks.problem import Problem
+from benchmarks.run import archive_of, outcome
+from benchmarks.suite import Suite
+from benchmarks.trial import PROTOCOL
+from techniques.recipe import RECIPES
+
+VERSION = "0.1.0"
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(suite: Suite, device: str, results: Path, reports: Path) -> None:
+    """Write ``reports/<suite>/`` from the store and the archive, and print the headline table."""
+    trials, choices, records = outcome(suite, device=device, results=results, reports=reports)
+    done = {key: r for key, r in records.items() if r["status"] in store.DONE}
+    if not done:
+        raise Problem(
+            f"suite {suite.name}: no trial is stored in {results}; "
+            f"'make compare SUITE={suite.name}' runs it"
+        )
+    # records of this protocol stay in the archive even if the suite no longer asks for them
+    archive = archive_of(reports, suite)
+    kept = store.load_archive(archive)
+    kept = {k: r for k, r in kept.items() if r["config"]["protocol"] == PROTOCOL}
+    store.save_archive(archive, (kept | records).values())
+    settings = {"device": device, "suite": suite.model_dump(mode="json")}
+    text = json.dumps(settings, indent=1) + "\n"
+    store.write_atomically(reports / suite.name / "suite.json", text.encode())
+    headline = _write(suite, trials, choices, records, reports)
+    print(f"{suite.title}\n\n{headline}")
+    crashed = [t for t in trials if records.get(t.key, {}).get("status") == "crashed"]
+    for trial in crashed:
+        error = records[trial.key]["error"].splitlines()[-1]
+        print(
+            f"crashed: {trial.technique}, depth {trial.depth}, lr {trial.lr:g}, "
+            f"seed {trial.seed}: {error}",
+            file=sys.stderr,
+        )
+    print(f"report: {_shown(reports / suite.name / 'README.md')}")
+
+
+def write_all(reports: Path) -> None:
+    """Write every report again from its own archive, and the table in the project's README.
+
+    Raises Problem, after the others, for a report whose trials were made under another protocol.
+    """
+    outdated = []
+    for settings in sorted(reports.glob("*/suite.json")):
+        stored = json.loads(settings.read_text())
+        suite = Suite.model_validate_json(json.dumps(stored["suite"]))
+        archived = store.load_archive(archive_of(reports, suite)).values()
+        if any(record["config"]["protocol"] != PROTOCOL for record in archived):
+            outdated.append(suite.name)
+            continue
+        nowhere = reports / suite.name / "data"  # the archive is all that counts here
+        found = outcome(suite, device=stored["device"], results=nowhere, reports=reports)
+        _write(suite, *found, reports)
+        print(f"{_shown(reports / suite.name)}", file=sys.stderr)
+    _write_headline(reports)
+    if outdated:
+        raise Problem(
+            f"{', '.join(outdated)}: not made under protocol {PROTOCOL}, so left as they are; "
+            "'make compare SUITE=...' runs them again"
+        )
+
+
+def _write(
+    suite: Suite, trials: list, choices: Mapping[Cell, Choice], records: dict, reports: Path
+) -> str:
+    """All files of a report but its archive; the headline table as text."""
+    folder = reports / suite.name
+    frame = tables.trials_table(trials, records)
+    curves, layers = tables.curves_table(trials, records), tables.layers_table(trials, records)
+    t1 = tables.test_error_table(suite, frame)
+    t2 = tables.gradients_table(suite, layers)
+    t3 = tables.saturation_table(suite, layers)
+    t4 = tables.learning_rates_table(suite, frame, choices)
+    t5 = tables.timings_table(suite, frame)
+    done = [r for r in records.values() if r["status"] in store.DONE]
+    depth = _figure_depth(suite, t1)
+
+    grids = {
+        "t1": _grid(suite, t1, _error_cell),
+        "t2_start": _grid(suite, t2, lambda r: _number(r["ratio_log10_start"], ".1f")),
+        "t2_end": _grid(suite, t2, lambda r: _number(r["ratio_log10_end"], ".1f")),
+        "t3_start": _grid(suite, t3, lambda r: _number(r["top_layer_pct_start"], ".0f")),
+        "t3_end": _grid(suite, t3, lambda r: _number(r["top_layer_pct_end"], ".0f")),
+        "t4": _grid(suite, t4[t4["chosen"]], _rate_cell),
+        "t5": _grid(suite, t5, _seconds_cell),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown; what comes from outside goes through _markdown
+    )
+    readme = environment.get_template("report.md.j2").render(
+        suite=suite,
+        summary=_summary(suite, t1),
+        coverage=_coverage(t1),
+        chance=done[0]["result"]["chance_error_pct"],
+        n_test=done[0]["result"]["n_test"],
+        figure_depth=depth,
+        deepest=max(suite.depths),
+        probe_examples=PROBE_EXAMPLES,
+        recipes=_recipes(suite),
+        failures=_failures(frame),
+        provenance=_provenance(suite, done),
+        bibtex=_bibtex(suite, done),
+        **{name: _markdown_table(header, rows) for name, (header, rows) in grids.items()},
+    )
+    captions = {
+        "T1-test-error": ("t1", t1, "Test error in \\%, median and interval"),
+        "T2-gradients": ("t2_start", t2, "$\\log_{10}$ of first over last layer's gradient, start"),
+        "T3-saturation": ("t3_end", t3, "Saturated units of the top hidden layer in \\%, end"),
+        "T4-learning-rates": ("t4", t4, "Learning rates chosen; * on the edge of the grid"),
+        "T5-time": ("t5", t5, "Seconds of training + pretraining per run"),
+    }
+    files: dict[str, bytes] = {"README.md": readme.encode()}
+    for name, (grid, table, caption) in captions.items():
+        files[f"tables/{name}.csv"] = _csv(table)
+        files[f"tables/{name}.tex"] = _latex_table(*grids[grid], caption, name).encode()
+    files |= {
+        "figures/F1-error-against-depth.svg": figures.error_against_depth(suite, t1),
+        "figures/F2-learning-curves.svg": figures.learning_curves(suite, curves, depth),
+        "figures/F3-gradient-by-layer.svg": figures.gradient_by_layer(
+            suite, layers, max(suite.depths)
+        ),
+        "data/trials.csv": _csv(frame),
+        "data/curves.csv.gz": gzip.compress(_csv(curves), mtime=0),
+        "data/layers.csv.gz": gzip.compress(_csv(layers), mtime=0),
+    }
+    for name, content in files.items():
+        store.write_atomically(folder / name, content)
+    keep = {folder / name for name in files}
+    for stale in [*folder.glob("tables/*"), *folder.glob("figures/*")]:
+        if stale not in keep:
+            stale.unlink()
+    return _text_table(*grids["t1"])
+
+
+# --- cells ---------------------------------------------------------------------------------------
+
+
+def _number(value: float | None, form: str) -> str:
+    if value is None or pd.isna(value):
+        return "–"
+    text = format(value, form)
+    return text.lstrip("-") if float(text) == 0 else text  # no -0.0
+
+
+def _error_cell(row: pd.Series) -> str:
+    if row["n"] == 0:
+        return "missing"
+    text = f"{row['test_error_pct']:.1f} [{row['low']:.1f}, {row['high']:.1f}]"
+    if row["n_trained"] < row["n"] or row["n_missing"]:
+        text += f" {row['n_trained']}/{row['n']}"
+    if row["n_diverged"]:
+        text += f", {row['n_diverged']} diverged"
+    return text
+
+
+def _rate_cell(row: pd.Series) -> str:
+    return f"{row['lr']:g}{'*' if row['on_edge'] else ''}"
+
+
+def _seconds_cell(row: pd.Series) -> str:
+    if row["n"] == 0:
+        return "–"
+    extra = row["seconds_pretrain"]
+    return f"{row['seconds_train']:.2f}" + (f" + {extra:.2f}" if extra >= 0.005 else "")
+
+
+# --- tables in three forms -----------------------------------------------------------------------
+
+
+def _grid(
+    suite: Suite, table: pd.DataFrame, cell: Callable[[pd.Series], str]
+) -> tuple[list[str], list[list[str]]]:
+    """Techniques down, depths across: header and rows of text."""
+    texts = {(row["technique"], row["depth"]): cell(row) for _, row in table.iterrows()}
+    header = ["hidden layers", *map(str, suite.depths)]
+    rows = [
+        [technique, *(texts.get((technique, depth), "–") for depth in suite.depths)]
+        for technique in suite.recipes
+    ]
+    return header, rows
+
+
+def _markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+    return "".join(f"| {' | '.join(map(_markdown, line))} |\n" for line in lines)
+
+
+def _text_table(header: list[str], rows: list[list[str]]) -> str:
+    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if i == 0 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in [header, *rows]
+    )
+
+
+def _latex_table(header: list[str], rows: list[list[str]], caption: str, name: str) -> str:
+    """A floating table for booktabs; the caption is LaTeX already."""
+    body = [f"{' & '.join(map(_latex, row))} \\\\" for row in rows]
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            "\\begin{table}",
+            "\\centering",
+            f"\\caption{{{caption}}}",
+            f"\\label{{tab:{name}}}",
+            f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+            "\\toprule",
+            f"{' & '.join(map(_latex, header))} \\\\",
+            "\\midrule",
+            *body,
+            "\\bottomrule",
+            "\\end{tabular}",
+            "\\end{table}",
+            "",
+        ]
+    )
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--",
+}  # fmt: skip
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"([\\|<>*_`])", r"\\\1", text) if set(text) - {"-", ":"} else text
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def _figure_depth(suite: Suite, t1: pd.DataFrame) -> int:
+    """The greatest depth at which half of the techniques trained in half of their runs."""
+    works = t1[(t1["n"] > 0) & (2 * t1["n_trained"] >= t1["n"])]
+    counts = works.groupby("depth").size()
+    enough = counts[2 * counts >= len(suite.recipes)].index
+    return int(max(enough, default=min(suite.depths)))
+
+
+def _coverage(t1: pd.DataFrame) -> str:
+    """What the intervals of T1 hold the median with; cells of fewer runs have less."""
+    found = sorted({f"{100 * c:.1f} %" for c in t1["coverage"].dropna()})
+    return " or ".join(found)
+
+
+def _summary(suite: Suite, t1: pd.DataFrame) -> str:
+    """What came of it, in a sentence counted from T1."""
+    parts = []
+    for depth in suite.depths:
+        at = t1[(t1["depth"] == depth) & (t1["n"] > 0)]
+        trained = int((2 * at["n_trained"] > at["n"]).sum())
+        parts.append(f"{trained} at {depth}")
+    return (
+        f"of {len(suite.recipes)} techniques, this many trained in most of their runs, "
+        f"by the number of hidden layers: {', '.join(parts)}."
+    )
+
+
+def _recipes(suite: Suite) -> str:
+    lines = []
+    for name in suite.recipes:
+        slots = []
+        for slot, technique in RECIPES[name].settings().items():
+            options = ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}"
+                                for k, v in technique.items() if k != "technique")  # fmt: skip
+            slots.append(f"{slot} {technique['technique']}({options})")
+        lines.append(f"  - `{name}`: {'; '.join(map(_markdown, slots))}\n")
+    return "".join(lines)
+
+
+def _failures(frame: pd.DataFrame) -> str:
+    counts = frame.groupby("role")["status"].value_counts()
+    parts = [f"{n} {role} trials {status}" for (role, status), n in sorted(counts.items())]
+    return (
+        f"{', '.join(parts)}. Diverged runs are in the tables, at chance; "
+        "crashed and missing ones are not, and lower n."
+    )
+
+
+def _provenance(suite: Suite, done: list[dict]) -> str:
+    def all_of(field: str) -> str:
+        values = sorted({str(r["env"].get(field)) for r in done})
+        return ", ".join(values[:6]) + (f" and {len(values) - 6} more" if len(values) > 6 else "")
+
+    dirty = sum(bool(r["env"].get("dirty")) for r in done)
+    cpu = sum(r["result"]["cpu_seconds"] for r in done)
+    rows = [
+        ("trials", f"{len(done)} done, protocol {PROTOCOL}"),
+        ("newest trial", max(r["env"]["started"] for r in done)),
+        ("data", f"{suite.data.name}, SHA-256 {done[0]['config']['data']['sha256']}"),
+        ("commit", all_of("commit") + (f"; {dirty} with local changes" if dirty else "")),
+        ("Python, torch, numpy", "; ".join(map(all_of, ("python", "torch", "numpy")))),
+        ("machine", "; ".join(map(all_of, ("system", "cpu", "cpu_capability", "gpu")))),
+        ("threads per run", all_of("threads")),
+        ("CPU time", f"{cpu / 3600:.2f} hours in all"),
+        ("command", f"make compare SUITE={suite.name}"),
+    ]
+    return _markdown_table(["", ""], [list(row) for row in rows])
+
+
+def _bibtex(suite: Suite, done: list[dict]) -> str:
+    newest = max(r["env"]["started"] for r in done)
+    note = f"Version {VERSION}, protocol {PROTOCOL}, {len(done)} trials, newest {newest}"
+    return (
+        f"@misc{{layerbylayer-{suite.name},\n"
+        "  author = {{The Layer by Layer maintainers}},\n"
+        f"  title = {{Layer by Layer: report {suite.name}}},\n"
+        f"  year = {{{newest[:4]}}},\n"
+        f"  note = {{{note}}},\n"
+        "}"
+    )
+
+
+def _shown(path: Path) -> Path:
+    """Relative to where the user is, if it is below there."""
+    here = Path.cwd()
+    return path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path
+
+
+# --- the project's README ------------------------------------------------------------------------
+
+HEADLINE_SUITE = "depth"
+MARKERS = ("<!-- headline: written by make reports -->", "<!-- headline ends -->")
+
+
+def _write_headline(reports: Path) -> None:
+    """The medians of suite ``depth`` between the markers of the README beside ``reports/``."""
+    readme, source = reports.parent / "README.md", reports / HEADLINE_SUITE
+    if not (source / "tables" / "T1-test-error.csv").exists() or not readme.exists():
+        return
+    text = readme.read_text(encoding="utf-8")
+    if MARKERS[0] not in text:
+        return
+    suite = Suite.model_validate_json(
+        json.dumps(json.loads((source / "suite.json").read_text())["suite"])
+    )
+    t1 = pd.read_csv(source / "tables" / "T1-test-error.csv")
+
+    def cell(row: pd.Series) -> str:
+        if row["n"] == 0:
+            return "missing"
+        trained = f" ({row['n_trained']}/{row['n']})" if row["n_trained"] < row["n"] else ""
+        return f"{row['test_error_pct']:.1f}{trained}"
+
+    before, rest = text.split(MARKERS[0])
+    after = rest.split(MARKERS[1])[1]
+    table = _markdown_table(*_grid(suite, t1, cell))
+    new = f"{before}{MARKERS[0]}\n{table}{MARKERS[1]}{after}"
+    if new != text:
+        store.write_atomically(readme, new.encode())
