@@ -1,0 +1,308 @@
+"""Known records give known tables; failures stay visible; the same records give the same bytes."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import xml.etree.ElementTree as ElementTree
+
+import pandas as pd
+import pytest
+
+from benchmarks import store
+from benchmarks.__main__ import main
+from benchmarks.palette import family, panels
+from benchmarks.plan import choose, reporting_trials, tuning_trials
+from benchmarks.problem import Problem
+from benchmarks.report import _latex, _markdown, write_all, write_report
+from benchmarks.suite import Suite, read
+from benchmarks.trial import Trial
+from techniques.recipe import BASELINE, RECIPES
+
+SUITE = """
+name = "known"
+title = "Made-up numbers"
+data = { name = "mnist5k" }
+recipes = ["plain", "relu", "batch-norm"]
+depths = [1, 2]
+width = 4
+seeds = 6
+budget = { updates = 10, batch_size = 10, evaluate_every = 5, probe_at = [0, 10] }
+tuning = { lr = [0.1, 1.0], seeds = 1 }
+"""
+
+
+def record(trial: Trial, error: float, status: str = "ok", trained: bool = True) -> dict:
+    """What training would have stored, with this test error; a gradient 100 times smaller below."""
+    diverged = status == "diverged"
+    rms = [[1e-4 / 100, 1e-4][-trial.depth :], [1e-3] * trial.depth]
+    return {
+        "schema": 1,
+        "key": trial.key,
+        "config": trial.config,
+        "env": {"commit": "c0ffee", "torch": "2", "started": "2026-01-02T03:04:05Z"},
+        "error": None,
+        "status": status,
+        "result": {
+            "test_error_pct": 90.0 if diverged else error,
+            "test_error_last_pct": 90.0 if diverged else error + 1,
+            "test_wrong": None if diverged else int(10 * error),
+            "test_wrong_last": None if diverged else int(10 * error + 10),
+            "n_test": 1000,
+            "valid_error_pct": 90.0 if diverged else error,
+            "train_error_pct": 90.0 if diverged else error / 2,
+            "best_update": None if diverged else 5,
+            "trained": trained and not diverged,
+            "chance_error_pct": 90.0,
+            "seconds_train": 1.5,
+            "seconds_pretrain": 0.0,
+            "cpu_seconds": 1.25,
+        },
+        "curves": {
+            "update": [0, 5, 10],
+            "batch_loss": [None, 2.0, None if diverged else 1.0],
+            "train_loss": [2.3, 2.0, None if diverged else 1.0],
+            "train_error_pct": [90.0, error, error],
+            "valid_loss": [2.3, 2.0, None if diverged else 1.0],
+            "valid_error_pct": [90.0, error, error + 1],
+        },
+        "probes": [
+            {
+                "update": update,
+                "gradient_rms": rms[i],
+                "activation_mean": [0.5] * trial.depth,
+                "activation_sd": [0.1] * trial.depth,
+                "saturated": [0.25 * (i + 1)] * trial.depth,
+            }
+            for i, update in enumerate((0, 10))
+        ],
+    }
+
+
+@pytest.fixture
+def known(tmp_path) -> Suite:
+    """A suite with all its records in tmp_path/results: two cells with a diverged and a crash."""
+    path = tmp_path / "known.toml"
+    path.write_text(SUITE)
+    suite = read(str(path))
+    tuning = tuning_trials(suite, "cpu")
+    made = {t.key: record(t, 20.0 if t.lr == 1.0 else 30.0) for t in tuning}
+    reporting = reporting_trials(suite, "cpu", choose(tuning, made))
+    for t in reporting:
+        if t.technique == "plain" and t.depth == 2:
+            made[t.key] = record(t, 89.0 + t.seed / 10, trained=False)
+        elif t.technique == "relu" and t.depth == 2:
+            made[t.key] = record(t, 5.0 + t.seed, "diverged" if t.seed == 0 else "ok")
+        elif t.technique == "batch-norm" and t.depth == 2 and t.seed == 5:
+            made[t.key] = {
+                **{k: v for k, v in record(t, 0).items() if k in ("schema", "key", "config")},
+                "env": {}, "status": "crashed", "error": "Traceback\nMemoryError: it was too big",
+            }  # fmt: skip
+        else:
+            made[t.key] = record(t, 5.0 + t.seed)
+    for one in made.values():
+        store.save(tmp_path / "results", one)
+    return suite
+
+
+def write(suite: Suite, tmp_path) -> None:
+    write_report(suite, "cpu", tmp_path / "results", tmp_path / "reports")
+
+
+def test_known_records_give_the_known_table(known, tmp_path, capsys):
+    write(known, tmp_path)
+    t1 = pd.read_csv(tmp_path / "reports/known/tables/T1-test-error.csv")
+    t1 = t1.set_index(["technique", "depth"])
+    contract = ["n", "n_trained", "test_error_pct", "low", "high"]
+    assert list(t1.columns[:5]) == contract
+    # seeds 0 .. 5 have errors 5 .. 10: median 7.5; for n = 6 the interval is the whole range
+    assert t1.loc[("relu", 1), contract].tolist() == [6, 6, 7.5, 5, 10]
+    assert t1.loc[("relu", 1), "coverage"] == 1 - 2 / 2**6
+    # seed 0 diverged, so 90 in place of 5: 6 7 8 9 10 90
+    assert t1.loc[("relu", 2), contract].tolist() == [6, 5, 8.5, 6, 90]
+    assert t1.loc[("relu", 2), "n_diverged"] == 1
+    # seed 5 crashed: 5 6 7 8 9 are left, and the range of five covers 1 - 2/2^5
+    assert t1.loc[("batch-norm", 2), contract].tolist() == [5, 5, 7, 5, 9]
+    assert t1.loc[("batch-norm", 2), ["n_missing", "coverage"]].tolist() == [1, 1 - 2 / 2**5]
+    assert t1.loc[("plain", 2), "n_trained"] == 0
+    out, err = capsys.readouterr()
+    assert "crashed: batch-norm, depth 2, lr 1, seed 5: MemoryError: it was too big" in err
+    readme = (tmp_path / "reports/known/README.md").read_text()
+    for told in (
+        "| relu | 7.5 [5.0, 10.0] | 8.5 [6.0, 90.0] 5/6, 1 diverged |",
+        "| batch-norm | 7.5 [5.0, 10.0] | 7.0 [5.0, 9.0] 5/5 |",
+        "| plain | 7.5 [5.0, 10.0] | 89.2 [89.0, 89.5] 0/6 |",
+        "1 report trials crashed, 1 report trials diverged, 34 report trials ok, 12 tune trials ok",
+        "93.8 % or 96.9 %",
+    ):
+        assert told in readme, told
+    assert "8.5 [6.0, 90.0] 5/6, 1 diverged" in out
+
+
+def test_the_other_tables_and_the_trials_are_what_was_recorded(known, tmp_path):
+    write(known, tmp_path)
+    folder = tmp_path / "reports/known"
+    t2 = pd.read_csv(folder / "tables/T2-gradients.csv").set_index(["technique", "depth"])
+    assert t2.loc[("plain", 2), "ratio_log10_start"] == pytest.approx(-2)
+    assert t2.loc[("plain", 2), "ratio_log10_end"] == pytest.approx(0)
+    assert t2.loc[("plain", 1), "ratio_log10_start"] == 0
+    t3 = pd.read_csv(folder / "tables/T3-saturation.csv").set_index(["technique", "depth"])
+    assert t3.loc[("relu", 2), ["top_layer_pct_start", "top_layer_pct_end"]].tolist() == [25, 50]
+    t4 = pd.read_csv(folder / "tables/T4-learning-rates.csv").set_index(
+        ["technique", "depth", "lr"]
+    )
+    columns = ["valid_error_pct", "chosen", "on_edge"]
+    assert t4.loc[("plain", 1, 1.0), columns].tolist() == [20, True, True]
+    assert t4.loc[("plain", 1, 0.1), columns].tolist() == [30, False, False]
+    t5 = pd.read_csv(folder / "tables/T5-time.csv")
+    assert (t5["seconds_train"] == 1.5).all() and t5["n"].tolist() == [6, 6, 6, 6, 6, 5]
+    trials = pd.read_csv(folder / "data/trials.csv")
+    assert list(trials.columns[:7]) == [
+        "key", "technique", "depth", "lr", "seed", "role", "status"
+    ]  # fmt: skip
+    assert {"valid_error_pct", "test_error_pct", "seconds_train", "seconds_pretrain"} <= set(trials)
+    assert len(trials) == 12 + 36 and trials["key"].is_unique
+    assert trials["status"].value_counts().to_dict() == {"ok": 46, "diverged": 1, "crashed": 1}
+    curves = pd.read_csv(folder / "data/curves.csv.gz")
+    assert len(curves) == 35 * 3
+    layers = pd.read_csv(folder / "data/layers.csv.gz")
+    assert len(layers) == (18 * 1 + 17 * 2) * 2
+
+
+def test_the_same_records_give_the_same_bytes(known, tmp_path):
+    def files() -> dict:
+        folder = tmp_path / "reports"
+        return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    write(known, tmp_path)
+    first = files()
+    assert len(first) == 1 + 1 + 10 + 3 + 4
+    write(known, tmp_path)
+    assert files() == first
+    shutil.rmtree(tmp_path / "results")  # from the archive alone
+    write_all(tmp_path / "reports")
+    assert files() == first
+    moved = tmp_path / "elsewhere"
+    (tmp_path / "reports").rename(moved)
+    write_all(moved)
+    assert {p.relative_to(moved): p.read_bytes() for p in moved.rglob("*") if p.is_file()} == first
+
+
+def test_records_that_a_suite_no_longer_asks_for_stay_in_the_archive(known, tmp_path):
+    write(known, tmp_path)
+    archive = tmp_path / "reports/known/data/records.jsonl.gz"
+    before = store.load_archive(archive)
+    write(known.model_copy(update={"seeds": 3}), tmp_path)
+    assert store.load_archive(archive) == before
+    with gzip.open(archive, "rt") as lines:
+        keys = [json.loads(line)["key"] for line in lines]
+    assert keys == sorted(keys) and len(keys) == 48
+
+
+def test_a_report_of_another_protocol_is_left_as_it_is(known, tmp_path, monkeypatch):
+    write(known, tmp_path)
+    before = (tmp_path / "reports/known/README.md").read_bytes()
+    monkeypatch.setattr("benchmarks.report.PROTOCOL", 2)
+    with pytest.raises(Problem, match="known: not made under protocol 2, so left as they are"):
+        write_all(tmp_path / "reports")
+    assert (tmp_path / "reports/known/README.md").read_bytes() == before
+
+
+def test_figures_are_svg_that_parses_and_names_every_technique(known, tmp_path):
+    write(known, tmp_path)
+    for path in sorted((tmp_path / "reports/known/figures").iterdir()):
+        root = ElementTree.parse(path).getroot()
+        assert root.tag.endswith("svg")
+        text = path.read_text()
+        for technique in known.recipes:  # matplotlib keeps the text of glyphs as comments
+            assert f"<!-- {technique} -->" in text, (path.name, technique)
+        assert "<dc:date>" not in text
+
+
+def test_latex_tables_are_booktabs_with_every_special_character_escaped(known, tmp_path):
+    write(known, tmp_path)
+    for path in (tmp_path / "reports/known/tables").glob("*.tex"):
+        text = path.read_text()
+        rules = [r for r in ("\\toprule", "\\midrule", "\\bottomrule") if text.count(r) == 1]
+        assert len(rules) == 3
+        rows = [line for line in text.splitlines() if line.endswith("\\\\")]
+        assert len(rows) == 4 and {row.count("&") for row in rows} == {2}
+        assert text.isascii()
+    assert _latex("50% of a_b & {c} #1 $x^2$ ~\\") == (
+        r"50\% of a\_b \& \{c\} \#1 \$x\textasciicircum{}2\$ \textasciitilde{}\textbackslash{}"
+    )
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: apt-get install texlive")
+def test_latex_tables_compile(known, tmp_path):
+    write(known, tmp_path)
+    tables = sorted((tmp_path / "reports/known/tables").glob("*.tex"))
+    inputs = "\n".join(f"\\input{{{path}}}" for path in tables)
+    document = f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}{inputs}\\end{{document}}"  # fmt: skip  # noqa: E501
+    (tmp_path / "all.tex").write_text(document)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_markdown_is_escaped():
+    assert _markdown("a_b|c<script>*") == r"a\_b\|c\<script\>\*"
+
+
+def test_an_empty_sweep_and_a_half_done_one_make_no_traceback(known, tmp_path, capsys):
+    config = str(tmp_path / "known.toml")
+    places = ["--results", str(tmp_path / "none"), "--reports", str(tmp_path / "reports")]
+    assert main(["report", config, *places]) == 2
+    assert "no trial is stored" in capsys.readouterr().err
+    kept = tmp_path / "half"
+    for trial in tuning_trials(known, "cpu"):
+        if trial.technique != "relu":
+            path = store.path_of(tmp_path / "results", trial.key)
+            store.save(kept, json.loads(path.read_text()))
+    assert main(["report", config, "--results", str(kept), *places[2:]]) == 0
+    readme = (tmp_path / "reports/known/README.md").read_text()
+    assert "| relu | missing | missing |" in readme
+
+
+def test_the_projects_readme_gets_the_table_of_suite_depth_between_its_markers(known, tmp_path):
+    depth = known.model_copy(update={"name": "depth"})
+    write(depth, tmp_path)
+    readme = tmp_path / "README.md"
+    start = "<!-- headline: written by make reports -->"
+    readme.write_text(f"before\n{start}\nold\n<!-- headline ends -->\nafter\n")
+    write_all(tmp_path / "reports")
+    text = readme.read_text()
+    assert "| relu | 7.5 | 8.5 (5/6) |" in text and "| plain | 7.5 | 89.2 (0/6) |" in text
+    assert text.startswith("before\n") and text.endswith("<!-- headline ends -->\nafter\n")
+    assert "old" not in text
+    write_all(tmp_path / "reports")
+    assert readme.read_text() == text
+
+
+def test_every_recipe_has_a_panel():
+    assert family(BASELINE) == "plain"
+    assert family(RECIPES["relu"]) == "activation"
+    assert family(RECIPES["combined"]) == "combination"
+    shown = [name for members in panels(RECIPES).values() for name in members]
+    assert sorted(shown) == sorted(set(RECIPES) - {"plain"})
+
+
+def test_committed_reports_are_what_their_records_give(tmp_path):
+    """The tables of every committed report, made again from its archive."""
+    from benchmarks.__main__ import ROOT
+
+    tracked = subprocess.run(
+        ["git", "ls-files", "reports/*/suite.json"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.split()
+    assert "reports/depth/suite.json" in tracked
+    for settings in tracked:
+        folder = (ROOT / settings).parent
+        shutil.copytree(folder, tmp_path / "reports" / folder.name)
+    write_all(tmp_path / "reports")
+    for settings in tracked:
+        folder = (ROOT / settings).parent
+        for path in [*sorted(folder.rglob("*.csv")), folder / "README.md"]:
+            again = tmp_path / "reports" / folder.name / path.relative_to(folder)
+            assert again.read_bytes() == path.read_bytes(), path

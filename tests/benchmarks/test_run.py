@@ -1,0 +1,284 @@
+"""Sweeps: nothing is trained twice, nothing that was finished is lost, crashes stay visible."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks import store
+from benchmarks.executors import in_process, in_workers
+from benchmarks.plan import LARGEST_STACK, choose, reporting_trials, stacks, tuning_trials
+from benchmarks.run import run
+from benchmarks.suite import Suite, read
+from benchmarks.trial import Trial
+
+SUITE = """
+name = "mini"
+title = "Two techniques for a moment"
+data = { name = "mnist5k", n_train = 500, n_valid = 200 }
+recipes = ["plain", "rbm"]
+depths = [1, 3]
+width = 16
+seeds = 3
+budget = { updates = 20, batch_size = 50, evaluate_every = 10, probe_at = [0, 20] }
+tuning = { lr = [0.1, 1.0], seeds = 2 }
+"""
+RESULT_TABLES = ["T1-test-error", "T2-gradients", "T3-saturation", "T4-learning-rates"]
+
+
+@pytest.fixture
+def suite(tmp_path) -> Suite:
+    path = tmp_path / "mini.toml"
+    path.write_text(SUITE)
+    return read(str(path))
+
+
+def command(folder: Path, *options: str, text: str = SUITE) -> list[str]:
+    path = folder / "mini.toml"
+    path.write_text(text)
+    return [
+        sys.executable, "-m", "benchmarks", "run", str(path), "--workers", "2",
+        "--results", str(folder / "results"), "--reports", str(folder / "reports"), *options,
+    ]  # fmt: skip
+
+
+def result_tables(folder: Path) -> dict[str, bytes]:
+    tables = folder / "reports" / "mini" / "tables"
+    return {
+        f"{name}.{kind}": (tables / f"{name}.{kind}").read_bytes()
+        for name in RESULT_TABLES
+        for kind in ("csv", "tex")
+    }
+
+
+def test_the_same_command_twice_trains_nothing_and_writes_the_same_bytes(tmp_path):
+    def snapshot() -> dict[Path, bytes]:
+        return {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+
+    first = subprocess.run(command(tmp_path), capture_output=True, text=True)
+    assert first.returncode == 0, first.stderr
+    records = sorted((tmp_path / "results").rglob("*.json"))
+    assert len(records) == 4 * (2 * 2 + 3)
+    times = {p: p.stat().st_mtime_ns for p in records}
+    before = snapshot()
+    second = subprocess.run(command(tmp_path), capture_output=True, text=True)
+    assert second.returncode == 0 and "12 trials, 12 stored" in second.stderr
+    assert snapshot() == before
+    assert {p: p.stat().st_mtime_ns for p in records} == times
+    assert second.stdout == first.stdout and "hidden layers" in first.stdout
+
+
+def test_results_do_not_depend_on_where_stacks_run(suite, tmp_path):
+    seen = []
+    for workers in (0, 1, 2):
+        folder = tmp_path / str(workers)
+        options = {"device": "cpu", "workers": workers, "reports": folder / "reports"}
+        assert run(suite, results=folder, **options) == 0
+        records = {}
+        for path in folder.rglob("*.json"):
+            record = json.loads(path.read_text())
+            del record["env"]
+            for name in [n for n in record["result"] if "seconds" in n]:
+                del record["result"][name]
+            records[record["key"]] = record
+        seen.append(records)
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_a_run_killed_in_mid_sweep_goes_on_and_ends_with_the_same_tables(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir(), killed.mkdir()
+    slow = SUITE.replace("updates = 20", "updates = 400")
+    assert subprocess.run(command(whole, text=slow), capture_output=True).returncode == 0
+    process = subprocess.Popen(command(killed, text=slow), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list((killed / "results").rglob("*.json"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    n_saved = len(list((killed / "results").rglob("*.json")))
+    assert 0 < n_saved < 28, "it was to be killed in the middle"
+    again = subprocess.run(command(killed, text=slow), capture_output=True, text=True)
+    assert again.returncode == 0
+    assert "16 trials, 0 stored" not in again.stderr
+    assert result_tables(killed) == result_tables(whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_much_is_saved_and_leaves_no_process(tmp_path, number):
+    slow = SUITE.replace("updates = 20", "updates = 20000")
+    process = subprocess.Popen(
+        command(tmp_path, text=slow), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(6)  # the workers have started and train
+    os.killpg(process.pid, signal.SIGINT) if number == signal.SIGINT else process.terminate()
+    started = time.monotonic()
+    _, told = process.communicate(timeout=30)
+    assert time.monotonic() - started < 5
+    assert process.returncode == 130
+    assert "of 16 trials saved; the same command goes on from there" in told
+    assert "Traceback" not in told
+    with pytest.raises(ProcessLookupError):  # the whole group goes, workers too
+        while time.monotonic() - started < 5:
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
+
+
+def test_a_stack_that_raises_is_listed_and_costs_only_itself(tmp_path):
+    """Batch norm cannot train on one example at a time; the plain net can."""
+    text = SUITE.replace('"rbm"', '"batch-norm"').replace("batch_size = 50", "batch_size = 1")
+    done = subprocess.run(command(tmp_path, text=text), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "crashed: batch-norm, depth 3, lr 0.1, seed 1000: ValueError: batch norm" in done.stderr
+    t1 = pd.read_csv(tmp_path / "reports/mini/tables/T1-test-error.csv").set_index("technique")
+    assert t1.loc["plain", "n"].tolist() == [3, 3]
+    assert t1.loc["batch-norm", "n"].tolist() == [0, 0]
+    assert t1.loc["batch-norm", "n_missing"].tolist() == [3, 3]
+    assert "| batch-norm | missing | missing |" in (tmp_path / "reports/mini/README.md").read_text()
+    trials = pd.read_csv(tmp_path / "reports/mini/data/trials.csv")
+    assert (trials[trials["technique"] == "batch-norm"]["status"] == "crashed").all()
+    # crashed is not done: the next run tries again
+    again = subprocess.run(command(tmp_path, text=text), capture_output=True, text=True)
+    assert again.returncode == 1 and "16 trials, 8 stored" in again.stderr
+
+
+@dataclass(frozen=True)
+class Poison(Trial):
+    """Kills the worker that takes it."""
+
+    def __reduce__(self):
+        return os._exit, (7,)
+
+
+def test_a_worker_that_dies_is_replaced_and_a_stack_that_kills_them_fails_alone(suite, tmp_path):
+    good = stacks(tuning_trials(suite, "cpu"))
+    usual = {field.name: getattr(good[0][0], field.name) for field in fields(Trial)}
+    poison = (Poison(**usual | {"seed": 77}),)
+    done = dict(in_workers([poison, *good], tmp_path, 2))
+    assert set(done) == {poison, *good}
+    (record,) = done.pop(poison)
+    assert record["status"] == "crashed"
+    assert record["error"] == "the worker died 3 times, at last with exit code 7"
+    assert {r["status"] for records in done.values() for r in records} == {"ok"}
+
+
+def test_a_worker_killed_at_work_costs_nothing_but_time(suite, tmp_path):
+    slow = suite.model_copy(update={"budget": suite.budget.model_copy(update={"updates": 1500})})
+    todo = stacks(tuning_trials(slow, "cpu"))
+    killed = []
+
+    def kill_one():
+        while not killed:
+            time.sleep(0.5)
+            for child in multiprocessing.active_children()[:1]:
+                time.sleep(4)  # it is training by now
+                os.kill(child.pid, signal.SIGKILL)
+                killed.append(child.pid)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    done = dict(in_workers(todo, tmp_path / "killed", 2))
+    thread.join()
+    expected = dict(in_process(todo, tmp_path / "whole"))
+    assert killed and done.keys() == expected.keys()
+    for stack in todo:
+        curves = [[r["curves"] for r in where[stack]] for where in (done, expected)]
+        assert curves[0] == curves[1]
+
+
+def test_stacks_are_of_one_shape_of_even_size_and_the_costliest_comes_first(suite):
+    trials = tuning_trials(suite.model_copy(update={"seeds": 30}), "cpu")
+    choices = choose(trials, {t.key: fake(t, 50.0) for t in trials})
+    found = stacks(reporting_trials(suite.model_copy(update={"seeds": 30}), "cpu", choices))
+    assert {len(s) for s in found} == {10} and LARGEST_STACK == 12
+    for stack in found:
+        configs = [{k: v for k, v in t.config.items() if k not in ("lr", "seed")} for t in stack]
+        assert all(c == configs[0] for c in configs)
+    assert found[0][0].cell == ("rbm", 3) and found[-1][0].cell == ("plain", 1)
+    assert sorted(t.key for s in found for t in s) == sorted(
+        t.key for t in reporting_trials(suite.model_copy(update={"seeds": 30}), "cpu", choices)
+    )
+
+
+def fake(trial: Trial, valid_error_pct: float, status: str = "ok") -> dict:
+    return {"status": status, "result": {"valid_error_pct": valid_error_pct}}
+
+
+def test_the_learning_rate_is_the_one_of_least_median_validation_error(suite):
+    suite = suite.model_copy(
+        update={"tuning": suite.tuning.model_copy(update={"lr": (0.1, 0.3, 1.0), "seeds": 3})}
+    )
+    trials = tuning_trials(suite, "cpu")
+    errors = {  # by rate, over the three seeds: medians 30, 20, 25; the mean would choose 1.0
+        0.1: [30, 30, 30],
+        0.3: [20, 20, 90],
+        1.0: [25, 25, 25],
+    }
+    records = {t.key: fake(t, errors[t.lr][t.seed - 1000]) for t in trials}
+    choice = choose(trials, records)["plain", 1]
+    assert choice.lr == 0.3 and not choice.on_edge and choice.valid_error_pct == 20
+    for t in trials:  # now the largest wins in one cell, and all are equal in another
+        if t.cell == ("plain", 3):
+            records[t.key] = fake(t, 90 - t.lr)
+        if t.cell == ("rbm", 1):
+            records[t.key] = fake(t, 90)
+    choices = choose(trials, records)
+    assert choices["plain", 3].lr == 1.0 and choices["plain", 3].on_edge
+    assert choices["rbm", 1].lr == 0.1  # of equals the smallest
+    missing = next(t for t in trials if t.cell == ("rbm", 3))
+    records[missing.key] = fake(missing, 0, status="crashed")
+    assert ("rbm", 3) not in choose(trials, records)
+    del records[missing.key]
+    assert ("rbm", 3) not in choose(trials, records)
+
+
+def test_tuning_and_reporting_never_share_a_seed(suite):
+    trials = tuning_trials(suite, "cpu")
+    choices = choose(trials, {t.key: fake(t, 50.0) for t in trials})
+    reporting = reporting_trials(suite, "cpu", choices)
+    assert {t.seed for t in reporting} == {0, 1, 2}
+    assert {t.seed for t in trials} == {1000, 1001}
+
+
+def test_a_record_is_whole_or_not_there(tmp_path, capsys):
+    record = {"key": "ab" + "0" * 30, "schema": 1, "status": "ok"}
+    store.save(tmp_path, record)
+    path = store.path_of(tmp_path, record["key"])
+    assert store.load(tmp_path, [record["key"], "cd" + "0" * 30]) == {record["key"]: record}
+    for damage in ["", '{"key": "ab', "[]", '{"key": "other", "schema": 1}']:
+        path.write_text(damage)
+        assert store.load(tmp_path, [record["key"]]) == {}
+        assert f"{path}: damaged record" in capsys.readouterr().err
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    store.write_atomically(path, b"old")
+
+    def full_disk(_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        store.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_sweep_goes_on_from_what_a_report_keeps(suite, tmp_path):
+    """The results folder is not committed; the report's archive is."""
+    first = subprocess.run(command(tmp_path), capture_output=True, text=True)
+    assert first.returncode == 0
+    (tmp_path / "results").rename(tmp_path / "lost")
+    tables = result_tables(tmp_path)
+    second = subprocess.run(command(tmp_path), capture_output=True, text=True)
+    assert second.returncode == 0 and "12 trials, 12 stored" in second.stderr
+    assert result_tables(tmp_path) == tables and not (tmp_path / "results").exists()
