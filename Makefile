@@ -20,7 +20,7 @@ $(installed): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "$(PYTHON) is $$($(PYTHON) -V), and 3.11 or newer is needed: make setup PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(bin)/pip install --quiet --requirement requirements.lock
+	$(bin)/pip install --requirement requirements.lock
 	touch $@
 
 compare: $(installed)  ## train SUITE (quick), or what is missing of it, and write its report
@@ -42,7 +42,7 @@ data: $(installed)  ## fetch MNIST and Fashion-MNIST to DATA_DIR, checked
 lock: $(installed)  ## write requirements.lock anew from what pyproject.toml allows
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet '.[test]' 'torch==2.13.0'
-	{ head -1 requirements.lock; .venv-lock/bin/pip freeze | grep -v -e '^nvidia' -e '^triton' -e '^layer-by-layer' -e '^cuda' | sed 's/^\(torch==[^+]*\).*/\1/'; } > requirements.lock.new
+	{ head -1 requirements.lock; .venv-lock/bin/pip freeze --all | grep -v -e '^nvidia' -e '^triton' -e '^layer-by-layer' -e '^pip=' -e '^cuda' | sed 's/^\(torch==[^+]*\).*/\1/'; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
 	rm -r .venv-lock
 

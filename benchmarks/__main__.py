@@ -25,14 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         return options.command(options)
     except Problem as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {' '.join(str(problem).split())}", file=sys.stderr)  # one line, whatever
+        return 2
+    except OSError as error:  # a folder that cannot be read or written, a full disk
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; finished trials are saved", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        return 0
 
 
 def _parser() -> _Parser:
@@ -48,12 +48,17 @@ def _parser() -> _Parser:
         sub.set_defaults(command=function)
         if suite:
             sub.add_argument("suite", metavar="SUITE", help="a suite's name, or a TOML file")
-            sub.add_argument("--seeds", type=_positive, help="this many reporting seeds instead")
+            sub.add_argument(
+                "--seeds",
+                type=_positive,
+                help="this many reporting seeds instead; the report goes to SUITE-<N>-seeds",
+            )
             sub.add_argument(
                 "--device",
                 choices=["auto", "cpu", "cuda", "mps"],
                 default="cpu",
-                help="where to train; auto takes a GPU if there is one (default: cpu)",
+                help="where to train; auto takes a GPU if there is one (default: cpu); "
+                "the report of another device than the CPU goes to SUITE-<device>",
             )
             sub.add_argument(
                 "--results",
@@ -81,21 +86,28 @@ def _parser() -> _Parser:
     )
     command("report", _report, "Write a suite's report from the stored records.", suite=True)
     rendering = command("reports", _reports, "Write every report again from its records.")
-    rendering.add_argument("--reports", type=Path, default=ROOT / "reports")
+    rendering.add_argument(
+        "--reports",
+        type=Path,
+        default=ROOT / "reports",
+        help="folder of the reports (default: reports/ in the project)",
+    )
     fetching = command("data", _data, "Fetch data sets to $DATA_DIR, checking every file.")
     fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be")
     return parser
 
 
 def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of 1 or more")
-    return int(text)
+    return _whole(text, least=1)
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of 0 or more")
+    return _whole(text, least=0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} must be a whole number from {least} on")
     return int(text)
 
 
@@ -103,14 +115,27 @@ def _count(text: str) -> int:
 
 
 def _suite(options: argparse.Namespace):
+    """The suite asked for, its device, and the command that gives the same again.
+
+    Options that change what the report is about change its name, so that none overwrites another.
+    """
     from benchmarks.suite import FIRST_TUNING_SEED, read
 
-    suite = read(options.suite)
+    suite, device = read(options.suite), _device(options)
+    command, name = f"make compare SUITE={options.suite}", suite.name
+    extra = []
     if options.seeds is not None:
         if options.seeds > FIRST_TUNING_SEED:
             raise Problem(f"--seeds: {options.seeds} must be at most {FIRST_TUNING_SEED}")
+        name += f"-{options.seeds}-seeds"
         suite = suite.model_copy(update={"seeds": options.seeds})
-    return suite
+        extra.append(f"--seeds {options.seeds}")
+    if device != "cpu":
+        name += f"-{device}"
+        extra.append(f"--device {device}")
+    if extra:
+        command += f" ARGS='{' '.join(extra)}'"
+    return suite.model_copy(update={"name": name}), device, command
 
 
 def _device(options: argparse.Namespace) -> str:
@@ -131,28 +156,30 @@ def _device(options: argparse.Namespace) -> str:
 
 def _list(options: argparse.Namespace) -> int:
     from benchmarks.datasets import DATA_SETS
+    from benchmarks.progress import say
     from benchmarks.suite import names, read
     from techniques.recipe import RECIPES
 
-    print("suites")
+    say("suites")
     for name in names():
-        print(f"  {name:14}{read(name).title}")
-    print("recipes")
+        say(f"  {name:14}{read(name).title}")
+    say("recipes")
     for name, recipe in RECIPES.items():
         slots = recipe.settings()
-        print(f"  {name:14}{', '.join(slot['technique'] for slot in slots.values())}")
-    print("data sets")
+        say(f"  {name:14}{', '.join(slot['technique'] for slot in slots.values())}")
+    say("data sets")
     for name, data in DATA_SETS.items():
-        print(f"  {name:14}{data.about}")
+        say(f"  {name:14}{data.about}")
     return 0
 
 
 def _plan(options: argparse.Namespace) -> int:
     from benchmarks.plan import stacks, tuning_trials
+    from benchmarks.progress import say
     from benchmarks.run import outcome
     from benchmarks.store import DONE
 
-    suite, device = _suite(options), _device(options)
+    suite, device, _ = _suite(options)
     trials, _, records = outcome(
         suite, device=device, results=options.results, reports=options.reports
     )
@@ -160,20 +187,21 @@ def _plan(options: argparse.Namespace) -> int:
     tuning = tuning_trials(suite, device)
     total = len(tuning) + cells * suite.seeds
     done = sum(record["status"] in DONE for record in records.values())
-    print(f"{suite.name}: {suite.title}")
-    print(f"  data       {suite.data.name}, {suite.data.n_train} + {suite.data.n_valid} examples")
-    print(f"  cells      {cells} = {len(suite.recipes)} recipes x {len(suite.depths)} depths")
-    print(f"  tuning     {len(tuning)} trials = {cells} x {len(suite.tuning.lr)} learning rates x "
+    say(f"{suite.name}: {suite.title}")
+    say(f"  data       {suite.data.name}, {suite.data.n_train} + {suite.data.n_valid} examples")
+    say(f"  cells      {cells} = {len(suite.recipes)} recipes x {len(suite.depths)} depths")
+    say(f"  tuning     {len(tuning)} trials = {cells} x {len(suite.tuning.lr)} learning rates x "
           f"{suite.tuning.seeds} seeds, in {len(stacks(tuning))} stacks")  # fmt: skip
-    print(f"  reporting  {cells * suite.seeds} trials = {cells} x {suite.seeds} seeds")
-    print(f"  stored     {done} of {total}")
+    say(f"  reporting  {cells * suite.seeds} trials = {cells} x {suite.seeds} seeds")
+    say(f"  stored     {done} of {total}")
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
+    from benchmarks.report import write_report
     from benchmarks.run import Interrupted, run
 
-    suite, device = _suite(options), _device(options)
+    suite, device, command = _suite(options)
     workers = options.workers
     if workers is None:
         workers = _cores() if device == "cpu" else 1
@@ -184,7 +212,7 @@ def _run(options: argparse.Namespace) -> int:
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         return 130
-    _report(options)
+    write_report(suite, device, command, options.results, options.reports)
     return 1 if crashed else 0
 
 
@@ -195,7 +223,7 @@ def _cores() -> int:
 def _report(options: argparse.Namespace) -> int:
     from benchmarks.report import write_report
 
-    write_report(_suite(options), _device(options), options.results, options.reports)
+    write_report(*_suite(options), options.results, options.reports)
     return 0
 
 

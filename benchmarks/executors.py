@@ -27,6 +27,7 @@ Stack = tuple[Trial, ...]
 
 def run_and_store(stack: Stack, folder: Path) -> list[dict]:
     """Train a stack and write its records; one that raises is recorded as crashed instead."""
+    from benchmarks.datasets import pixels_sha256
     from benchmarks.environment import environment
     from benchmarks.train import train_stack
 
@@ -36,6 +37,8 @@ def run_and_store(stack: Stack, folder: Path) -> list[dict]:
     except Exception as error:  # noqa: BLE001 a stack's fault must not cost the others
         text = "".join(traceback.format_exception(error)).strip()
         return record_crash(stack, folder, text, started)
+    data = stack[0].data
+    started["pixels_sha256"] = pixels_sha256(data.name, data.n_train, data.n_valid)
     records = [
         {
             "schema": store.SCHEMA,
@@ -94,14 +97,17 @@ def in_workers(
             while waiting and idle:
                 worker = idle.pop()
                 running[worker] = waiting.popleft()
-                worker.connection.send(running[worker][0])
+                try:
+                    worker.connection.send(running[worker][0])
+                except OSError:  # it died while idle: seen below, where its end of the pipe is gone
+                    pass
             ready = wait([w.connection for w in running])
             for worker in [w for w in running if w.connection in ready]:
                 stack, attempt = running.pop(worker)
                 try:
                     records = worker.connection.recv()
                     idle.append(worker)
-                except EOFError:  # it died: killed, or out of memory
+                except (EOFError, OSError):  # it died: killed, or out of memory
                     worker.process.join()
                     idle.append(_start(folder))
                     if attempt < ATTEMPTS:

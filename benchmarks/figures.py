@@ -1,7 +1,7 @@
 """The figures of a report, as SVG of the same bytes for the same records.
 
 One panel per family of techniques, each with the plain network in grey for comparison, so that no
-panel holds more lines than can be told apart; lines are labelled where they end.
+panel holds more lines than can be told apart.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ STYLE = {
 def error_against_depth(suite: Suite, table: pd.DataFrame) -> bytes:
     """F1: median test error and its interval, from T1."""
 
-    def draw(axes: Axes, technique: str, style: dict) -> tuple[float, float] | None:
+    def draw(axes: Axes, technique: str, style: dict) -> bool:
         rows = table[(table["technique"] == technique) & (table["n"] > 0)].sort_values("depth")
         if rows.empty:
-            return None
+            return False
         y = rows["test_error_pct"]
         bars = [y - rows["low"], rows["high"] - y]
         axes.errorbar(rows["depth"], y, bars, capsize=2, elinewidth=0.8, **style)
-        return rows["depth"].iloc[-1], y.iloc[-1]
+        return True
 
     def dress(axes: Axes) -> None:
         _depth_axis(axes, suite)
@@ -62,11 +62,11 @@ def error_against_depth(suite: Suite, table: pd.DataFrame) -> bytes:
 def learning_curves(suite: Suite, curves: pd.DataFrame, depth: int) -> bytes:
     """F2: median validation error over the reporting runs of one depth, with its interval."""
 
-    def draw(axes: Axes, technique: str, style: dict) -> tuple[float, float] | None:
+    def draw(axes: Axes, technique: str, style: dict) -> bool:
         rows = curves[(curves["technique"] == technique) & (curves["depth"] == depth)]
         rows = rows[rows["valid_error_pct"].notna()]
         if rows.empty:
-            return None
+            return False
         by_update = rows.groupby("update")["valid_error_pct"]
         intervals = [median_interval(values.tolist()) for _, values in by_update]
         updates = sorted(by_update.groups)
@@ -74,7 +74,7 @@ def learning_curves(suite: Suite, curves: pd.DataFrame, depth: int) -> bytes:
         axes.plot(updates, medians, markevery=max(1, len(updates) // 5), **style)
         low, high = [i.low for i in intervals], [i.high for i in intervals]
         axes.fill_between(updates, low, high, color=style["color"], alpha=0.15, linewidth=0)
-        return updates[-1], medians[-1]
+        return True
 
     def dress(axes: Axes) -> None:
         axes.set_xlim(-0.03 * suite.budget.updates, 1.03 * suite.budget.updates)
@@ -89,13 +89,13 @@ def gradient_by_layer(suite: Suite, layers: pd.DataFrame, depth: int) -> bytes:
     """F3: median rms weight gradient of each layer before the first update, log scale."""
     start = layers[(layers["depth"] == depth) & (layers["update"] == 0)]
 
-    def draw(axes: Axes, technique: str, style: dict) -> tuple[float, float] | None:
+    def draw(axes: Axes, technique: str, style: dict) -> bool:
         rows = start[(start["technique"] == technique) & (start["gradient_rms"] > 0)]
         if rows.empty:
-            return None
+            return False
         by_layer = rows.groupby("layer")["gradient_rms"].median()
         axes.plot(by_layer.index, by_layer, markevery=max(1, depth // 6), **style)
-        return by_layer.index[0], by_layer.iloc[0]
+        return True
 
     def dress(axes: Axes) -> None:
         axes.set_yscale("log")
@@ -113,13 +113,13 @@ def gradient_by_layer(suite: Suite, layers: pd.DataFrame, depth: int) -> bytes:
 
 def _panels(
     suite: Suite,
-    draw: Callable[[Axes, str, dict], tuple[float, float] | None],
+    draw: Callable[[Axes, str, dict], bool],
     dress: Callable[[Axes], None],
     *,
     x: str,
     y: str,
 ) -> bytes:
-    """A panel per family, in rows of three with common axes; ``draw`` returns where a line ends."""
+    """A panel per family, in rows of three with common axes; ``draw`` says if it had results."""
     groups = panels({name: RECIPES[name] for name in suite.recipes}) or {"plain": []}
     n_columns = min(3, len(groups))
     n_rows = -(-len(groups) // n_columns)
@@ -138,10 +138,11 @@ def _panels(
         for index, (axes, (title, members)) in enumerate(
             zip(grid.flat, groups.items(), strict=False)
         ):
-            labels = []
+            missing = []
             if "plain" in suite.recipes:
                 style = {"color": GREY, "linestyle": "--", "marker": "x", "label": "plain"}
-                labels.append(("plain", GREY, draw(axes, "plain", style)))
+                if not draw(axes, "plain", style):
+                    missing.append("plain")
             for i, technique in enumerate(members):
                 style = {
                     "color": COLOURS[i % len(COLOURS)],
@@ -149,12 +150,12 @@ def _panels(
                     "linestyle": ["-", ":"][i // len(COLOURS) % 2],
                     "label": technique,
                 }
-                labels.append((technique, style["color"], draw(axes, technique, style)))
+                if not draw(axes, technique, style):
+                    missing.append(technique)
             dress(axes)
             axes.set_title(title, fontsize=9, loc="left", fontweight="bold")
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(fontsize=7.5, frameon=False, handlelength=2.6, loc="best")
-            missing = [name for name, _, end in labels if end is None]
             if missing:
                 axes.text(
                     0.02, 0.02, f"no results: {', '.join(missing)}",

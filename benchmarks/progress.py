@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TextIO
@@ -52,6 +53,14 @@ class Progress:
         """Leave the terminal as it should be."""
         if self.bar is not None:
             self.bar.close()
+
+
+def say(text: str) -> None:
+    """Print to the standard output; a reader who has seen enough (`| head`) is no fault."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 it has to outlive this call
 
 
 def clock(seconds: float) -> str:

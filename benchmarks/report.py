@@ -16,72 +16,105 @@ from benchmarks import figures, store, tables
 from benchmarks.plan import Cell, Choice
 from benchmarks.probes import PROBE_EXAMPLES
 from benchmarks.problem import Problem
+from benchmarks.progress import say
 from benchmarks.run import archive_of, outcome
 from benchmarks.suite import Suite
-from benchmarks.trial import PROTOCOL
+from benchmarks.trial import PROTOCOL, Trial
 from techniques.recipe import RECIPES
 
 VERSION = "0.1.0"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(suite: Suite, device: str, results: Path, reports: Path) -> None:
-    """Write ``reports/<suite>/`` from the store and the archive, and print the headline table."""
+def write_report(suite: Suite, device: str, command: str, results: Path, reports: Path) -> None:
+    """Write ``reports/<suite>/`` from the store and the archive, and print the headline table.
+
+    ``command`` is what makes the same again, for the report to say. Raises Problem if there is no
+    finished trial.
+    """
     trials, choices, records = outcome(suite, device=device, results=results, reports=reports)
-    done = {key: r for key, r in records.items() if r["status"] in store.DONE}
-    if not done:
-        raise Problem(
-            f"suite {suite.name}: no trial is stored in {results}; "
-            f"'make compare SUITE={suite.name}' runs it"
-        )
+    for trial in trials:
+        record = records.get(trial.key, {})
+        if record.get("status") == "crashed":
+            print(
+                f"crashed: {trial.technique}, depth {trial.depth}, lr {trial.lr:g}, "
+                f"seed {trial.seed}: {record['error'].splitlines()[-1]}",
+                file=sys.stderr,
+            )
+    if not any(record["status"] in store.DONE for record in records.values()):
+        if records:
+            return  # all of them crashed, as has been said: nothing to report of
+        raise Problem(f"suite {suite.name}: no trial is stored in {results}; '{command}' runs it")
+    store.prepare_folder(reports / suite.name)
     # records of this protocol stay in the archive even if the suite no longer asks for them
     archive = archive_of(reports, suite)
     kept = store.load_archive(archive)
     kept = {k: r for k, r in kept.items() if r["config"]["protocol"] == PROTOCOL}
     store.save_archive(archive, (kept | records).values())
-    settings = {"device": device, "suite": suite.model_dump(mode="json")}
+    settings = {"device": device, "command": command, "suite": suite.model_dump(mode="json")}
     text = json.dumps(settings, indent=1) + "\n"
     store.write_atomically(reports / suite.name / "suite.json", text.encode())
-    headline = _write(suite, trials, choices, records, reports)
-    print(f"{suite.title}\n\n{headline}")
-    crashed = [t for t in trials if records.get(t.key, {}).get("status") == "crashed"]
-    for trial in crashed:
-        error = records[trial.key]["error"].splitlines()[-1]
-        print(
-            f"crashed: {trial.technique}, depth {trial.depth}, lr {trial.lr:g}, "
-            f"seed {trial.seed}: {error}",
-            file=sys.stderr,
-        )
-    print(f"report: {_shown(reports / suite.name / 'README.md')}")
+    headline = _write(suite, device, command, trials, choices, records, reports)
+    say(f"{suite.title}\n\n{headline}\nreport: {_shown(reports / suite.name / 'README.md')}")
 
 
 def write_all(reports: Path) -> None:
     """Write every report again from its own archive, and the table in the project's README.
 
-    Raises Problem, after the others, for a report whose trials were made under another protocol.
+    Raises Problem, after the others, naming the reports that were left as they are: those whose
+    archive is damaged, or no longer has what the report was made of (because keys have changed).
     """
-    outdated = []
+    if not reports.is_dir():
+        raise Problem(f"{reports}: no such folder")
+    left = []
     for settings in sorted(reports.glob("*/suite.json")):
-        stored = json.loads(settings.read_text())
-        suite = Suite.model_validate_json(json.dumps(stored["suite"]))
-        archived = store.load_archive(archive_of(reports, suite)).values()
-        if any(record["config"]["protocol"] != PROTOCOL for record in archived):
-            outdated.append(suite.name)
-            continue
-        nowhere = reports / suite.name / "data"  # the archive is all that counts here
-        found = outcome(suite, device=stored["device"], results=nowhere, reports=reports)
-        _write(suite, *found, reports)
-        print(f"{_shown(reports / suite.name)}", file=sys.stderr)
+        try:
+            _write_again(settings, reports)
+        except Problem as problem:
+            left.append(str(problem))
+        else:
+            print(_shown(settings.parent), file=sys.stderr)
     _write_headline(reports)
-    if outdated:
+    if left:
+        raise Problem(f"left as they are: {'; '.join(left)}")
+
+
+def _write_again(settings: Path, reports: Path) -> None:
+    suite, device, command = _settings(settings)
+    nowhere = settings.parent / "data"  # the archive is all that counts here
+    trials, choices, records = outcome(suite, device=device, results=nowhere, reports=reports)
+    try:
+        before = pd.read_csv(settings.parent / "data" / "trials.csv")
+    except (OSError, ValueError) as error:
+        raise Problem(f"{settings.parent}: data/trials.csv cannot be read ({error})") from None
+    was_done = set(before[before["status"].isin(store.DONE)]["key"])
+    lost = was_done - {key for key, r in records.items() if r["status"] in store.DONE}
+    if lost or not was_done:
         raise Problem(
-            f"{', '.join(outdated)}: not made under protocol {PROTOCOL}, so left as they are; "
-            "'make compare SUITE=...' runs them again"
+            f"{settings.parent}: {len(lost)} of its {len(was_done)} trials are not in its archive "
+            f"under their present keys; '{command}' trains them again"
         )
+    _write(suite, device, command, trials, choices, records, reports)
+
+
+def _settings(path: Path) -> tuple[Suite, str, str]:
+    """Suite, device and command that a report was made from."""
+    try:
+        stored = json.loads(path.read_bytes())
+        suite = Suite.model_validate_json(json.dumps(stored["suite"]))
+        return suite, str(stored["device"]), str(stored["command"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{path}: not the settings of a report ({str(error)[:100]})") from None
 
 
 def _write(
-    suite: Suite, trials: list, choices: Mapping[Cell, Choice], records: dict, reports: Path
+    suite: Suite,
+    device: str,
+    command: str,
+    trials: list[Trial],
+    choices: Mapping[Cell, Choice],
+    records: Mapping[str, dict],
+    reports: Path,
 ) -> str:
     """All files of a report but its archive; the headline table as text."""
     folder = reports / suite.name
@@ -110,18 +143,21 @@ def _write(
         keep_trailing_newline=True,
         autoescape=False,  # Markdown; what comes from outside goes through _markdown
     )
+    environment.filters["md"] = _markdown
     readme = environment.get_template("report.md.j2").render(
         suite=suite,
+        command=command,
         summary=_summary(suite, t1),
         coverage=_coverage(t1),
         chance=done[0]["result"]["chance_error_pct"],
         n_test=done[0]["result"]["n_test"],
         figure_depth=depth,
         deepest=max(suite.depths),
-        probe_examples=PROBE_EXAMPLES,
+        probe_examples=min(PROBE_EXAMPLES, suite.data.n_train),
+        n_train_seen=min(suite.data.n_train, suite.data.n_valid),
         recipes=_recipes(suite),
         failures=_failures(frame),
-        provenance=_provenance(suite, done),
+        provenance=_provenance(suite, device, command, done),
         bibtex=_bibtex(suite, done),
         **{name: _markdown_table(header, rows) for name, (header, rows) in grids.items()},
     )
@@ -274,7 +310,7 @@ def _figure_depth(suite: Suite, t1: pd.DataFrame) -> int:
 def _coverage(t1: pd.DataFrame) -> str:
     """What the intervals of T1 hold the median with; cells of fewer runs have less."""
     found = sorted({f"{100 * c:.1f} %" for c in t1["coverage"].dropna()})
-    return " or ".join(found)
+    return " or ".join(found) or "none yet"
 
 
 def _summary(suite: Suite, t1: pd.DataFrame) -> str:
@@ -311,9 +347,9 @@ def _failures(frame: pd.DataFrame) -> str:
     )
 
 
-def _provenance(suite: Suite, done: list[dict]) -> str:
+def _provenance(suite: Suite, device: str, command: str, done: list[dict]) -> str:
     def all_of(field: str) -> str:
-        values = sorted({str(r["env"].get(field)) for r in done})
+        values = sorted({str(r["env"][field]) for r in done if r["env"].get(field) is not None})
         return ", ".join(values[:6]) + (f" and {len(values) - 6} more" if len(values) > 6 else "")
 
     dirty = sum(bool(r["env"].get("dirty")) for r in done)
@@ -321,13 +357,15 @@ def _provenance(suite: Suite, done: list[dict]) -> str:
     rows = [
         ("trials", f"{len(done)} done, protocol {PROTOCOL}"),
         ("newest trial", max(r["env"]["started"] for r in done)),
-        ("data", f"{suite.data.name}, SHA-256 {done[0]['config']['data']['sha256']}"),
+        ("data", f"{suite.data.name}, SHA-256 of its source {done[0]['config']['data']['sha256']}"),
+        ("split as seen", f"SHA-256 {all_of('pixels_sha256') or 'not recorded'}"),
         ("commit", all_of("commit") + (f"; {dirty} with local changes" if dirty else "")),
         ("Python, torch, numpy", "; ".join(map(all_of, ("python", "torch", "numpy")))),
-        ("machine", "; ".join(map(all_of, ("system", "cpu", "cpu_capability", "gpu")))),
+        ("machine", "; ".join(map(all_of, ("system", "cpu", "cpu_capability")))),
+        ("device", device if device == "cpu" else f"{device}, {all_of('gpu')}"),
         ("threads per run", all_of("threads")),
         ("CPU time", f"{cpu / 3600:.2f} hours in all"),
-        ("command", f"make compare SUITE={suite.name}"),
+        ("command", command),
     ]
     return _markdown_table(["", ""], [list(row) for row in rows])
 
@@ -365,9 +403,7 @@ def _write_headline(reports: Path) -> None:
     text = readme.read_text(encoding="utf-8")
     if MARKERS[0] not in text:
         return
-    suite = Suite.model_validate_json(
-        json.dumps(json.loads((source / "suite.json").read_text())["suite"])
-    )
+    suite, _, _ = _settings(source / "suite.json")
     t1 = pd.read_csv(source / "tables" / "T1-test-error.csv")
 
     def cell(row: pd.Series) -> str:

@@ -44,6 +44,8 @@ def run(suite: Suite, *, device: str, workers: int, results: Path, reports: Path
     Raises Interrupted on Ctrl-C or SIGTERM. Every finished stack is stored by then.
     """
     load(suite.data.name, suite.data.n_train, suite.data.n_valid)  # its faults show here, at once
+    store.prepare_folder(results)
+    store.prepare_folder(reports / suite.name)
     tuning = tuning_trials(suite, device)
     tuned = _complete(suite, "tuning", tuning, workers, results, reports)
     choices = choose(tuning, tuned)

@@ -11,8 +11,12 @@ import json
 import os
 import sys
 import tempfile
+import time
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
+
+from benchmarks.problem import Problem
 
 SCHEMA = 1
 DONE = ("ok", "diverged")
@@ -38,10 +42,10 @@ def load(folder: Path, keys: Iterable[str]) -> dict[str, dict]:
         path = path_of(folder, key)
         try:
             record = json.loads(path.read_bytes())
-            fits = record["key"] == key and record["schema"] == SCHEMA
+            fits = record["key"] == key and _is_whole(record)
         except FileNotFoundError:
             continue
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             fits = False
         if fits:
             records[key] = record
@@ -50,22 +54,51 @@ def load(folder: Path, keys: Iterable[str]) -> dict[str, dict]:
     return records
 
 
+def _is_whole(record: dict) -> bool:
+    """Whether a record has what the tables ask for."""
+    parts = {"config", "env"}
+    if record["status"] != "crashed":
+        parts |= {"result", "curves", "probes"}
+    return record["schema"] == SCHEMA and parts <= record.keys()
+
+
 def load_archive(path: Path) -> dict[str, dict]:
     """All records of an archive, by key; none if there is no such file.
 
-    Lines that cannot be read end the archive there, with a word about it.
+    Raises Problem for an archive that is damaged: it would be written again without what is lost.
     """
     records = {}
     try:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             for line in lines:
                 record = json.loads(line)
+                if not _is_whole(record):
+                    raise ValueError("a record without its parts")
                 records[record["key"]] = record
     except FileNotFoundError:
-        pass
-    except (OSError, EOFError, ValueError, KeyError) as error:
-        print(f"{path}: damaged after {len(records)} records ({error})", file=sys.stderr)
+        return {}
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
+        raise Problem(
+            f"{path}: damaged after {len(records)} records ({error}); restore it (git checkout) "
+            "or, to train them again, remove it"
+        ) from None
     return records
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder, see that it can be written to, and sweep what killed writers left an hour ago.
+
+    Raises Problem where that fails: better before a sweep than after it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-"):
+            pass
+        for left in folder.rglob(".tmp-*"):
+            if time.time() - left.stat().st_mtime > 3600:
+                left.unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(f"{folder}: cannot be written to ({error.strerror or error})") from None
 
 
 def save_archive(path: Path, records: Iterable[dict]) -> None:

@@ -32,8 +32,10 @@ class Data(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _default_parts(cls, given: object) -> object:
-        name = given.get("name") if isinstance(given, dict) else None
-        if name not in DATA_SETS:
+        if not isinstance(given, dict):
+            raise ValueError(f'{given!r} must be a table, such as {{ name = "mnist5k" }}')
+        name = given.get("name")
+        if not isinstance(name, str) or name not in DATA_SETS:
             raise ValueError(f"name: {name!r} is not a data set; allowed: {', '.join(DATA_SETS)}")
         n_train, n_valid = DATA_SETS[name].parts
         return {"n_train": n_train, "n_valid": n_valid, **given}
@@ -56,6 +58,9 @@ class Budget(_Strict):
         late = [at for at in self.probe_at if at > self.updates]
         if late:
             raise ValueError(f"probe_at: {late[0]} must be at most updates ({self.updates})")
+        for at in (0, self.updates):  # the report compares the start with the end
+            if at not in self.probe_at:
+                raise ValueError(f"probe_at: {list(self.probe_at)} must have 0 and {self.updates}")
         return self
 
 
@@ -77,7 +82,7 @@ class Suite(_Strict):
     """What one report is about."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]  # one line
     data: Data
     recipes: tuple[str, ...] = Field(min_length=1, strict=False)
     depths: tuple[Positive, ...] = Field(min_length=1, strict=False)
@@ -104,11 +109,19 @@ class Suite(_Strict):
 
     @model_validator(mode="after")
     def _batch_fits(self) -> Suite:
-        if self.budget.batch_size > self.data.n_train:
+        n_train = self.data.n_train
+        if self.budget.batch_size > n_train:
             raise ValueError(
                 f"budget.batch_size: {self.budget.batch_size} must be at most data.n_train "
-                f"({self.data.n_train})"
+                f"({n_train})"
             )
+        for name in self.recipes:
+            pretraining = RECIPES[name].pretraining
+            if pretraining is not None and pretraining.batch_size > n_train:
+                raise ValueError(
+                    f"data.n_train: {n_train} must be at least {pretraining.batch_size}, "
+                    f"the batch that pretrains {name!r}"
+                )
         if self.seeds > FIRST_TUNING_SEED:
             raise ValueError(f"seeds: {self.seeds} must be at most {FIRST_TUNING_SEED}")
         return self
@@ -135,12 +148,18 @@ def read(suite: str) -> Suite:
         raise Problem(f"suite {suite}: no such suite; allowed: {known}, or a .toml file") from None
     except OSError as error:
         raise Problem(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Problem(f"{path}: not TOML ({error})") from None
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, absurd numbers or nesting
+        raise Problem(f"{path}: not TOML ({str(error)[:200]})") from None
     try:
-        return Suite.model_validate(table)
+        found = Suite.model_validate(table)
     except ValidationError as error:
         raise Problem(f"{path}: {_one_line(error)}") from None
+    shipped = FOLDER / f"{found.name}.toml"
+    if shipped.exists() and not path.samefile(shipped):
+        raise Problem(
+            f"{path}: name: {found.name!r} is a suite of the project; choose another name"
+        )
+    return found
 
 
 def _one_line(error: ValidationError) -> str:
@@ -156,6 +175,6 @@ def _one_line(error: ValidationError) -> str:
             place = place[part].annotation.model_fields
         message = f"unknown field; allowed: {', '.join(place)}"
     elif first["type"] != "value_error" and first["type"] != "missing":
-        message = f"{message}, got {first['input']!r}"
+        message = f"{message}, got {repr(first['input'])[:80]}"
     more = f" (and {len(others)} more)" if others else ""
     return f"{where}: {message}{more}" if where else f"{message}{more}"

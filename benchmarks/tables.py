@@ -53,6 +53,9 @@ def curves_table(trials: Sequence[Trial], records: Mapping[str, dict]) -> pd.Dat
     frames = []
     for trial, record in _reported(trials, records):
         frame = pd.DataFrame(record["curves"])
+        # once the loss is not finite, an error of 100 % is what NaN counts as, not a measurement
+        for part in ("train", "valid"):
+            frame.loc[frame[f"{part}_loss"].isna(), f"{part}_error_pct"] = None
         frame.insert(0, "technique", trial.technique)
         frame.insert(1, "depth", trial.depth)
         frame.insert(2, "seed", trial.seed)
@@ -68,6 +71,8 @@ def layers_table(trials: Sequence[Trial], records: Mapping[str, dict]) -> pd.Dat
     for trial, record in _reported(trials, records):
         for probe in record["probes"]:
             frame = pd.DataFrame(probe)
+            # NaN is neither inside nor outside a range, so it says nothing of saturation
+            frame.loc[frame["activation_mean"].isna(), "saturated"] = None
             frame.insert(0, "technique", trial.technique)
             frame.insert(1, "depth", trial.depth)
             frame.insert(2, "seed", trial.seed)

@@ -30,7 +30,8 @@ def train_stack(trials: Sequence[Trial]) -> list[dict]:
     started, cpu_started = time.perf_counter(), time.process_time()
     network = _initial(trials, split)
     _wait(device)
-    seconds_pretrain = time.perf_counter() - started
+    seconds_initial = time.perf_counter() - started
+    seconds_pretrain = seconds_initial if first.recipe.pretraining is not None else 0.0
 
     log = _Log(trials, split)
     optimisation, parameters = network.recipe.optimisation, network.trainable()

@@ -35,14 +35,19 @@ def batches(
     """Endless indices (R, B) of mini-batches: a new permutation of the examples every epoch.
 
     An epoch ends at its last whole batch, so that every update averages as many examples.
+    Raises ValueError, at once, for a batch larger than the set.
     """
     if not 1 <= batch_size <= n_examples:
         raise ValueError(f"batch_size must lie in [1, {n_examples}], got {batch_size}")
     generators = [stream(seed, purpose) for seed in seeds]
     whole = n_examples - n_examples % batch_size
-    while True:
-        orders = [torch.randperm(n_examples, generator=g)[:whole] for g in generators]
-        yield from torch.stack(orders).to(device).split(batch_size, dim=1)
+
+    def epochs() -> Iterator[Tensor]:
+        while True:
+            orders = [torch.randperm(n_examples, generator=g)[:whole] for g in generators]
+            yield from torch.stack(orders).to(device).split(batch_size, dim=1)
+
+    return epochs()
 
 
 def take(x: Tensor, index: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def load(name: str, n_train: int, n_valid: int) -> Split:
 
 @cache
 def pixels_sha256(name: str, n_train: int, n_valid: int) -> str:
-    """SHA-256 of all inputs and labels of the split as loaded, for the records."""
+    """SHA-256 of all inputs and labels of the split as loaded, for a record's ``env``."""
     split = load(name, n_train, n_valid)
     digest = hashlib.sha256()
     for tensor in vars(split).values():

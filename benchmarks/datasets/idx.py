@@ -37,7 +37,7 @@ SHA256_UNPACKED = {
     },
 }
 # ... and of the official .gz files. Only these are known of Fashion-MNIST, so its plain files are
-# checked by their form alone; each record keeps the SHA-256 of the pixels that it saw.
+# checked by their form alone; each record keeps the SHA-256 of the split that it was made from.
 MD5_GZ = {
     "mnist": {
         "train-images": "f68b3c2dcbeaaa9fbdd348bbdeb94873",

@@ -37,7 +37,7 @@ class Split:
     def chance_error(self) -> float:
         """Test error, as a fraction, of always naming the commonest class of the training set."""
         commonest = self.y_train.bincount().argmax()
-        return float((self.y_test != commonest).double().mean())
+        return int((self.y_test != commonest).sum()) / len(self.y_test)
 
     def to(self, device: torch.device | str) -> Split:
         """The same split on another device."""

@@ -11,7 +11,8 @@ Source   Bengio, Lamblin, Popovici, Larochelle (2007), Greedy layer-wise trainin
          Manzagol (2008), Extracting and composing robust features with denoising autoencoders,
          ICML, 1096-1103; BibTeX vincent2008dae
 Since    2006; displaced like RBMs around 2011; denoising came back in language and image models
-Departs  mini-batches of 100 with momentum, like the RBM beside it, in place of single examples
+Departs  mini-batches of 100 with momentum, like the RBM beside it, in place of single examples;
+         each element is masked by itself, where the paper masks a fixed number of each example's
 Use      Recipe(pretraining=Autoencoder(corruption_level=0.25))
 """
 

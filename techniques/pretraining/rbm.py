@@ -13,7 +13,8 @@ Source   Hinton, Osindero, Teh (2006), A fast learning algorithm for deep belief
          decay 0.0002 on the weights, momentum 0.5 and 0.9 after 5 epochs, weights N(0, 0.1^2),
          biases 0, batch 100, CD-1 with sampled hidden states and visible probabilities.
 Since    2006; displaced around 2011 by rectifiers, better initialisation, and more labels
-Departs  10 epochs by default, the code's shipped number (its comment says that the paper used 50)
+Departs  10 epochs by default, the code's shipped number (its comment says that the paper used 50);
+         the examples are dealt into new batches every epoch, where the code has fixed batches
 Use      Recipe(pretraining=Rbm(epochs=10, cd_k=1))
 """
 

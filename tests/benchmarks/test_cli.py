@@ -32,7 +32,8 @@ def test_help_does_not_load_torch():
     [
         (["train"], "argument COMMAND: invalid choice: 'train'"),
         ([], "the following arguments are required: COMMAND"),
-        (["run", "smoke", "--seeds", "0"], "'0' must be a whole number of 1 or more"),
+        (["run", "smoke", "--seeds", "0"], "'0' must be a whole number from 1 on"),
+        (["run", "smoke", "--seeds", "9" * 5000], "'99999999999999999999' must be a whole number"),
         (["run", "smoke", "--seeds", "1001"], "--seeds: 1001 must be at most 1000"),
         (["run", "smoke", "--workers", "-1"], "--workers"),
         (["run", "smoke", "--device", "tpu"], "invalid choice: 'tpu'"),
@@ -49,12 +50,31 @@ def test_bad_input_is_one_line_and_code_2(arguments, told, capsys):
 
 def test_a_missing_data_set_is_one_line_with_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    text = (ROOT / "benchmarks/suites/smoke.toml").read_text().replace("mnist5k", "mnist")
+    text = (ROOT / "benchmarks/suites/smoke.toml").read_text()
+    text = text.replace("mnist5k", "mnist").replace('"smoke"', '"mine"')
     (tmp_path / "m.toml").write_text(text)
     assert main(["run", str(tmp_path / "m.toml"), "--results", str(tmp_path / "results")]) == 2
     told = capsys.readouterr().err
     assert "train-images-idx3-ubyte: no such file" in told and "'make data' fetches mnist" in told
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("option", ["--results", "--reports"])
+def test_a_folder_that_cannot_be_written_is_told_before_training(option, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    places = {"--results": str(tmp_path / "a"), "--reports": str(tmp_path / "b")}
+    places[option] = str(tmp_path / "file")
+    words = [word for pair in places.items() for word in pair]
+    assert main(["run", "smoke", "--workers", "0", *words]) == 2
+    err = capsys.readouterr().err
+    assert str(tmp_path / "file") in err and "Traceback" not in err
+    assert err.splitlines()[-1].startswith("error: ")
+    assert not list((tmp_path / "a").glob("*")) and (tmp_path / "file").read_text() == "in the way"
+
+
+def test_reports_of_no_folder_are_told(tmp_path, capsys):
+    assert main(["reports", "--reports", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'none'}: no such folder\n"
 
 
 def test_a_report_of_nothing_says_what_to_run(tmp_path, capsys):

@@ -64,15 +64,16 @@ def record(trial: Trial, error: float, status: str = "ok", trained: bool = True)
             "train_loss": [2.3, 2.0, None if diverged else 1.0],
             "train_error_pct": [90.0, error, error],
             "valid_loss": [2.3, 2.0, None if diverged else 1.0],
-            "valid_error_pct": [90.0, error, error + 1],
+            "valid_error_pct": [90.0, error, 100.0 if diverged else error + 1],
         },
         "probes": [
             {
                 "update": update,
                 "gradient_rms": rms[i],
-                "activation_mean": [0.5] * trial.depth,
+                "activation_mean": [None if diverged and i else 0.5] * trial.depth,
                 "activation_sd": [0.1] * trial.depth,
-                "saturated": [0.25 * (i + 1)] * trial.depth,
+                # the first layer is saturated by half as much again as the last
+                "saturated": [0.3 * (i + 1), 0.2 * (i + 1)][-trial.depth :],
             }
             for i, update in enumerate((0, 10))
         ],
@@ -106,7 +107,8 @@ def known(tmp_path) -> Suite:
 
 
 def write(suite: Suite, tmp_path) -> None:
-    write_report(suite, "cpu", tmp_path / "results", tmp_path / "reports")
+    command = "make compare SUITE=known.toml"
+    write_report(suite, "cpu", command, tmp_path / "results", tmp_path / "reports")
 
 
 def test_known_records_give_the_known_table(known, tmp_path, capsys):
@@ -147,7 +149,11 @@ def test_the_other_tables_and_the_trials_are_what_was_recorded(known, tmp_path):
     assert t2.loc[("plain", 2), "ratio_log10_end"] == pytest.approx(0)
     assert t2.loc[("plain", 1), "ratio_log10_start"] == 0
     t3 = pd.read_csv(folder / "tables/T3-saturation.csv").set_index(["technique", "depth"])
-    assert t3.loc[("relu", 2), ["top_layer_pct_start", "top_layer_pct_end"]].tolist() == [25, 50]
+    columns = ["n_start", "top_layer_pct_start", "worst_layer_pct_start"]
+    assert t3.loc[("relu", 2), columns].tolist() == pytest.approx([6, 20, 30])
+    # at the end of a diverged run there is nothing to be saturated
+    columns = ["n_end", "top_layer_pct_end", "worst_layer_pct_end"]
+    assert t3.loc[("relu", 2), columns].tolist() == pytest.approx([5, 40, 60])
     t4 = pd.read_csv(folder / "tables/T4-learning-rates.csv").set_index(
         ["technique", "depth", "lr"]
     )
@@ -165,6 +171,8 @@ def test_the_other_tables_and_the_trials_are_what_was_recorded(known, tmp_path):
     assert trials["status"].value_counts().to_dict() == {"ok": 46, "diverged": 1, "crashed": 1}
     curves = pd.read_csv(folder / "data/curves.csv.gz")
     assert len(curves) == 35 * 3
+    # the 100 % that NaN is counted as is no measurement
+    assert curves["valid_error_pct"].max() < 100 and curves["valid_error_pct"].isna().sum() == 1
     layers = pd.read_csv(folder / "data/layers.csv.gz")
     assert len(layers) == (18 * 1 + 17 * 2) * 2
 
@@ -199,13 +207,60 @@ def test_records_that_a_suite_no_longer_asks_for_stay_in_the_archive(known, tmp_
     assert keys == sorted(keys) and len(keys) == 48
 
 
-def test_a_report_of_another_protocol_is_left_as_it_is(known, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name, value", [("PROTOCOL", 2), ("REVISIONS", {"Relu": 1})])
+def test_a_report_whose_keys_have_changed_is_left_as_it_is(
+    known, tmp_path, monkeypatch, name, value
+):
     write(known, tmp_path)
-    before = (tmp_path / "reports/known/README.md").read_bytes()
-    monkeypatch.setattr("benchmarks.report.PROTOCOL", 2)
-    with pytest.raises(Problem, match="known: not made under protocol 2, so left as they are"):
+    folder = tmp_path / "reports/known"
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    monkeypatch.setattr(f"benchmarks.trial.{name}", value)
+    told = "left as they are: .*known: [0-9]+ of its 47 trials are not in its archive .* 'make comp"
+    with pytest.raises(Problem, match=told):
         write_all(tmp_path / "reports")
-    assert (tmp_path / "reports/known/README.md").read_bytes() == before
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "no settings"])
+def test_a_damaged_report_is_named_and_left_and_the_others_are_written(known, tmp_path, damage):
+    write(known.model_copy(update={"name": "aaa"}), tmp_path)
+    write(known, tmp_path)
+    folder, other = tmp_path / "reports/aaa", tmp_path / "reports/known"
+    archive = folder / "data/records.jsonl.gz"
+    if damage == "cut":
+        archive.write_bytes(archive.read_bytes()[:-200])
+    elif damage == "gone":
+        archive.unlink()
+    else:
+        (folder / "suite.json").write_text("{}")
+    readme = (folder / "README.md").read_bytes()
+    (other / "README.md").unlink()
+    with pytest.raises(Problem, match="left as they are: .*aaa") as caught:
+        write_all(tmp_path / "reports")
+    assert str(other) not in str(caught.value)
+    assert (folder / "README.md").read_bytes() == readme
+    assert (other / "README.md").exists()
+
+
+def test_a_damaged_archive_is_never_written_again_without_what_is_lost(known, tmp_path):
+    write(known, tmp_path)
+    archive = tmp_path / "reports/known/data/records.jsonl.gz"
+    damaged = archive.read_bytes()[:-200]
+    archive.write_bytes(damaged)
+    with pytest.raises(Problem, match="records.jsonl.gz: damaged after .* restore it"):
+        write(known, tmp_path)
+    assert archive.read_bytes() == damaged
+
+
+def test_other_seeds_get_a_report_of_their_own(tmp_path):
+    from benchmarks.__main__ import _parser, _suite
+
+    path = tmp_path / "known.toml"
+    path.write_text(SUITE)
+    options = _parser().parse_args(["run", str(path), "--seeds", "3"])
+    suite, device, command = _suite(options)
+    assert (suite.name, suite.seeds, device) == ("known-3-seeds", 3, "cpu")
+    assert command == f"make compare SUITE={path} ARGS='--seeds 3'"
 
 
 def test_figures_are_svg_that_parses_and_names_every_technique(known, tmp_path):

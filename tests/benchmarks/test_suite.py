@@ -9,7 +9,7 @@ import pytest
 from benchmarks.problem import Problem
 from benchmarks.suite import FOLDER, names, read
 
-GOOD = (FOLDER / "smoke.toml").read_text()
+GOOD = (FOLDER / "smoke.toml").read_text().replace('name = "smoke"', 'name = "mine"')
 
 
 @pytest.fixture
@@ -79,10 +79,39 @@ FAULTS = {
         "budget.batch_size: 501 must be at most data.n_train (500)",
     ),
     "a name that is a path": (
-        GOOD.replace('name = "smoke"', 'name = "../smoke"'),
+        GOOD.replace('name = "mine"', 'name = "../mine"'),
         "name: string should match pattern",
     ),
-    "no table": ("", "(and"),
+    "nothing in it": ("", "name: field required (and"),
+    "no table": (
+        GOOD.replace('{ name = "mnist5k", n_train = 500, n_valid = 200 }', '"mnist5k"'),
+        "data: 'mnist5k' must be a table, such as { name = \"mnist5k\" }",
+    ),
+    "a list for a name": (
+        GOOD.replace('"mnist5k"', "[]"),
+        "data: name: [] is not a data set; allowed: mnist5k",
+    ),
+    "a number of 5,000 digits": (
+        GOOD.replace("width = 16", f"width = {'9' * 5000}"),
+        "not TOML (Exceeds the limit",
+    ),
+    "3,000 brackets": (GOOD.replace("[1, 3]", "[" * 3000 + "]" * 3000), "not TOML ("),
+    "a title of two lines": (
+        GOOD.replace('title = "Smoke test', 'title = "Smoke\\ntest'),
+        "title: string should match pattern",
+    ),
+    "no probe at the start": (
+        GOOD.replace("probe_at = [0, 20]", "probe_at = [20]"),
+        "budget: probe_at: [20] must have 0 and 20",
+    ),
+    "fewer examples than a pretraining batch": (
+        GOOD.replace("n_train = 500", "n_train = 90"),
+        "data.n_train: 90 must be at least 100, the batch that pretrains 'rbm'",
+    ),
+    "a name that is taken": (
+        GOOD.replace('name = "mine"', 'name = "depth"'),
+        "name: 'depth' is a suite of the project; choose another",
+    ),
 }
 
 

@@ -1,5 +1,6 @@
 """The training loop against one written in plain torch, and what it records of failures."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -52,7 +53,7 @@ def test_a_trial_equals_a_plain_torch_loop(technique):
     order = batches([asked.seed], "order", 500, 50)
     loss_of = torch.nn.functional.cross_entropy
     best = (201, None, None)
-    train_errors = []
+    train_errors, batch_losses = [], []
     for update in range(13):
         if update % 4 == 0:
             net.eval()
@@ -66,6 +67,10 @@ def test_a_trial_equals_a_plain_torch_loop(technique):
                 x, y = split.x_train[:200], split.y_train[:200]
                 train_errors.append(100 * (net(x).argmax(1) != y).double().mean().item())
                 assert got["train_error_pct"][at] == pytest.approx(train_errors[-1])
+                assert got["train_loss"][at] == pytest.approx(loss_of(net(x), y).item(), rel=1e-4)
+                if update:
+                    assert got["batch_loss"][at] == pytest.approx(sum(batch_losses) / 4, rel=1e-4)
+                batch_losses = []
                 tested = 100 * (net(split.x_test).argmax(1) != split.y_test).double().mean().item()
             if wrong < best[0]:
                 best = (wrong, update, tested)
@@ -74,6 +79,7 @@ def test_a_trial_equals_a_plain_torch_loop(technique):
         net.train()
         index = next(order)[0]
         loss = loss_of(net(split.x_train[index]), split.y_train[index])
+        batch_losses.append(loss.item())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -94,10 +100,17 @@ def test_the_test_error_is_that_of_the_best_validation_point_and_not_of_the_end(
     curve, result = outcome["curves"]["valid_error_pct"], outcome["result"]
     best = outcome["curves"]["update"][curve.index(min(curve))]
     assert result["best_update"] == best < 12
-    cut = Budget(updates=best, batch_size=50, evaluate_every=4, probe_at=(0,))
+    cut = Budget(updates=best, batch_size=50, evaluate_every=4, probe_at=(0, best))
     (shorter,) = train_stack([trial("relu", lr=0.6, depth=3, budget=cut)])
     assert shorter["result"]["test_error_last_pct"] == result["test_error_pct"]
     assert result["test_error_pct"] != result["test_error_last_pct"]
+
+
+def test_of_equal_evaluations_the_earliest_is_the_best_point():
+    """A deep plain net names one class throughout, so that all its evaluations are equal."""
+    (outcome,) = train_stack([trial("plain", depth=8, lr=0.001)])
+    assert len(set(outcome["curves"]["valid_error_pct"])) == 1
+    assert outcome["result"]["best_update"] == 0
 
 
 def test_runs_of_one_stack_do_not_touch_each_other_even_if_one_diverges():
@@ -148,6 +161,9 @@ def test_errors_are_counted_over_all_chunks_and_nan_is_an_error(monkeypatch):
 @pytest.mark.parametrize("technique", ["plain", "tanh", "batch-norm"])
 def test_probes_equal_those_of_the_exported_network(technique):
     network = build(RECIPES[technique], n_inputs=6, n_classes=3, depth=3, width=5, seeds=[0, 1])
+    with torch.no_grad():  # some units are to be saturated
+        for layer in network.parameters[:-1]:
+            layer["weight"].mul_(6)
     before = [t.detach().clone() for t in network.tensors()]
     g = torch.Generator().manual_seed(0)
     x, y = torch.rand(40, 6, generator=g), torch.randint(0, 3, (40,), generator=g)
@@ -167,6 +183,10 @@ def test_probes_equal_those_of_the_exported_network(technique):
             a = activations[layer]
             torch.testing.assert_close(seen.activation_mean[run, layer], a.mean().detach())
             torch.testing.assert_close(seen.activation_sd[run, layer], a.std().detach())
+            outside = a.abs() > 0.9 if technique == "tanh" else (a < 0.05) | (a > 0.95)
+            share = outside.double().mean().item()
+            assert seen.saturated[run, layer].item() == pytest.approx(share)
+    assert 0 < seen.saturated.mean() < 1 or technique == "batch-norm"
 
 
 def test_the_rms_of_a_vanishing_gradient_is_not_lost_to_underflow():
@@ -175,6 +195,24 @@ def test_the_rms_of_a_vanishing_gradient_is_not_lost_to_underflow():
     tiny = torch.full((1, 3, 4), 3e-30)  # its square is zero in float32
     assert _rms(tiny).item() == pytest.approx(3e-30, rel=1e-5)
     assert _rms(torch.zeros(1, 3, 4)).item() == 0
+
+
+def test_a_run_has_trained_at_half_of_the_chance_error_and_not_above():
+    from benchmarks.train import _result
+
+    split = datasets.load("mnist5k", 500, 200)
+    for train_error, trained in [(45.0, True), (45.2, False)]:
+        curves = {"train_error_pct": [90.0, train_error], "valid_error_pct": [90.0, 50.0]}
+        assert _result(curves, (1, 2), True, 4, 0.9, split)["trained"] is trained
+
+
+def test_the_runs_of_a_stack_share_its_seconds():
+    started = time.perf_counter()
+    outcomes = train_stack([trial("rbm", seed=s) for s in range(8)])
+    wall = time.perf_counter() - started
+    for name in ("seconds_train", "seconds_pretrain", "cpu_seconds"):
+        assert 0 < sum(o["result"][name] for o in outcomes) <= wall
+    assert train_stack([trial()])[0]["result"]["seconds_pretrain"] == 0
 
 
 def test_a_key_holds_everything_that_decides_the_numbers_and_nothing_else(monkeypatch):

@@ -204,5 +204,7 @@ def test_combinations_that_make_no_sense_are_refused():
     network = build(
         BASELINE.but(pretraining=Rbm()), n_inputs=2, n_classes=2, depth=1, width=2, seeds=[0]
     )
+    with pytest.raises(ValueError, match=r"batch_size must lie in \[1, 3\], got 100"):
+        greedy(network, torch.zeros(3, 2), [0])
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\] for an RBM, got \[-1, 2\]"):
         greedy(network, torch.tensor([[-1.0, 2.0]]), [0])
