@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import traceback
 from collections import deque
@@ -128,16 +129,19 @@ def _start(folder: Path) -> _Worker:
     context = multiprocessing.get_context("spawn")  # fork and torch's threads do not go together
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, folder), daemon=True)
-    process.start()
+    # Ctrl-C reaches the whole process group and is the main process's to handle: workers ignore it
+    # from their first moment, since this is inherited
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, previous)
     there.close()  # else the end of the worker would not be the end of the pipe
     return _Worker(process, here)
 
 
 def _serve(connection: Connection, folder: Path) -> None:
     """A worker's life: take a stack, train it, answer, until the other end goes away."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     prepare_process()
     while True:
