@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,16 +12,16 @@ import jinja2
 import pandas as pd
 
 from benchmarks import figures, store, tables
+from benchmarks.markup import latex_table, markdown, markdown_table, text_table
 from benchmarks.plan import Cell, Choice
 from benchmarks.probes import PROBE_EXAMPLES
 from benchmarks.problem import Problem
 from benchmarks.progress import say
+from benchmarks.prose import bibtex, coverage, failures, provenance, recipes, summary
 from benchmarks.run import archive_of, outcome
 from benchmarks.suite import Suite
 from benchmarks.trial import PROTOCOL, Trial
-from techniques.recipe import RECIPES
 
-VERSION = "0.1.0"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -141,28 +140,32 @@ def _write(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # Markdown; what comes from outside goes through _markdown
+        autoescape=False,  # Markdown; what comes from outside goes through markdown
     )
-    environment.filters["md"] = _markdown
+    environment.filters["md"] = markdown
     readme = environment.get_template("report.md.j2").render(
         suite=suite,
         command=command,
-        summary=_summary(suite, t1),
-        coverage=_coverage(t1),
+        summary=summary(suite, t1),
+        coverage=coverage(t1),
         chance=done[0]["result"]["chance_error_pct"],
         n_test=done[0]["result"]["n_test"],
         figure_depth=depth,
         deepest=max(suite.depths),
         probe_examples=min(PROBE_EXAMPLES, suite.data.n_train),
         n_train_seen=min(suite.data.n_train, suite.data.n_valid),
-        recipes=_recipes(suite),
-        failures=_failures(frame),
-        provenance=_provenance(suite, device, command, done),
-        bibtex=_bibtex(suite, done),
-        **{name: _markdown_table(header, rows) for name, (header, rows) in grids.items()},
+        recipes=recipes(suite),
+        failures=failures(frame),
+        provenance=provenance(suite, device, command, done),
+        bibtex=bibtex(suite, done),
+        **{name: markdown_table(header, rows) for name, (header, rows) in grids.items()},
     )
     captions = {
-        "T1-test-error": ("t1", t1, "Test error in \\%, median and interval"),
+        "T1-test-error": (
+            "t1",
+            t1,
+            f"Test error in \\%: median and interval of {suite.seeds} runs, or k/n runs trained",
+        ),
         "T2-gradients": ("t2_start", t2, "$\\log_{10}$ of first over last layer's gradient, start"),
         "T3-saturation": ("t3_end", t3, "Saturated units of the top hidden layer in \\%, end"),
         "T4-learning-rates": ("t4", t4, "Learning rates chosen; * on the edge of the grid"),
@@ -171,7 +174,7 @@ def _write(
     files: dict[str, bytes] = {"README.md": readme.encode()}
     for name, (grid, table, caption) in captions.items():
         files[f"tables/{name}.csv"] = _csv(table)
-        files[f"tables/{name}.tex"] = _latex_table(*grids[grid], caption, name).encode()
+        files[f"tables/{name}.tex"] = latex_table(*grids[grid], caption, name).encode()
     files |= {
         "figures/F1-error-against-depth.svg": figures.error_against_depth(suite, t1),
         "figures/F2-learning-curves.svg": figures.learning_curves(suite, curves, depth),
@@ -188,10 +191,7 @@ def _write(
     for stale in [*folder.glob("tables/*"), *folder.glob("figures/*")]:
         if stale not in keep:
             stale.unlink()
-    return _text_table(*grids["t1"])
-
-
-# --- cells ---------------------------------------------------------------------------------------
+    return text_table(*grids["t1"])
 
 
 def _number(value: float | None, form: str) -> str:
@@ -223,9 +223,6 @@ def _seconds_cell(row: pd.Series) -> str:
     return f"{row['seconds_train']:.2f}" + (f" + {extra:.2f}" if extra >= 0.005 else "")
 
 
-# --- tables in three forms -----------------------------------------------------------------------
-
-
 def _grid(
     suite: Suite, table: pd.DataFrame, cell: Callable[[pd.Series], str]
 ) -> tuple[list[str], list[list[str]]]:
@@ -239,64 +236,8 @@ def _grid(
     return header, rows
 
 
-def _markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
-    return "".join(f"| {' | '.join(map(_markdown, line))} |\n" for line in lines)
-
-
-def _text_table(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            text.ljust(width) if i == 0 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in [header, *rows]
-    )
-
-
-def _latex_table(header: list[str], rows: list[list[str]], caption: str, name: str) -> str:
-    """A floating table for booktabs; the caption is LaTeX already."""
-    body = [f"{' & '.join(map(_latex, row))} \\\\" for row in rows]
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            "\\begin{table}",
-            "\\centering",
-            f"\\caption{{{caption}}}",
-            f"\\label{{tab:{name}}}",
-            f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
-            "\\toprule",
-            f"{' & '.join(map(_latex, header))} \\\\",
-            "\\midrule",
-            *body,
-            "\\bottomrule",
-            "\\end{tabular}",
-            "\\end{table}",
-            "",
-        ]
-    )
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--",
-}  # fmt: skip
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-def _markdown(text: str) -> str:
-    return re.sub(r"([\\|<>*_`])", r"\\\1", text) if set(text) - {"-", ":"} else text
-
-
 def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, lineterminator="\n").encode()
-
-
-# --- words ---------------------------------------------------------------------------------------
 
 
 def _figure_depth(suite: Suite, t1: pd.DataFrame) -> int:
@@ -307,89 +248,11 @@ def _figure_depth(suite: Suite, t1: pd.DataFrame) -> int:
     return int(max(enough, default=min(suite.depths)))
 
 
-def _coverage(t1: pd.DataFrame) -> str:
-    """What the intervals of T1 hold the median with; cells of fewer runs have less."""
-    found = sorted({f"{100 * c:.1f} %" for c in t1["coverage"].dropna()})
-    return " or ".join(found) or "none yet"
-
-
-def _summary(suite: Suite, t1: pd.DataFrame) -> str:
-    """What came of it, in a sentence counted from T1."""
-    parts = []
-    for depth in suite.depths:
-        at = t1[(t1["depth"] == depth) & (t1["n"] > 0)]
-        trained = int((2 * at["n_trained"] > at["n"]).sum())
-        parts.append(f"{trained} at {depth}")
-    return (
-        f"of {len(suite.recipes)} techniques, this many trained in most of their runs, "
-        f"by the number of hidden layers: {', '.join(parts)}."
-    )
-
-
-def _recipes(suite: Suite) -> str:
-    lines = []
-    for name in suite.recipes:
-        slots = []
-        for slot, technique in RECIPES[name].settings().items():
-            options = ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}"
-                                for k, v in technique.items() if k != "technique")  # fmt: skip
-            slots.append(f"{slot} {technique['technique']}({options})")
-        lines.append(f"  - `{name}`: {'; '.join(map(_markdown, slots))}\n")
-    return "".join(lines)
-
-
-def _failures(frame: pd.DataFrame) -> str:
-    counts = frame.groupby("role")["status"].value_counts()
-    parts = [f"{n} {role} trials {status}" for (role, status), n in sorted(counts.items())]
-    return (
-        f"{', '.join(parts)}. Diverged runs are in the tables, at chance; "
-        "crashed and missing ones are not, and lower n."
-    )
-
-
-def _provenance(suite: Suite, device: str, command: str, done: list[dict]) -> str:
-    def all_of(field: str) -> str:
-        values = sorted({str(r["env"][field]) for r in done if r["env"].get(field) is not None})
-        return ", ".join(values[:6]) + (f" and {len(values) - 6} more" if len(values) > 6 else "")
-
-    dirty = sum(bool(r["env"].get("dirty")) for r in done)
-    cpu = sum(r["result"]["cpu_seconds"] for r in done)
-    rows = [
-        ("trials", f"{len(done)} done, protocol {PROTOCOL}"),
-        ("newest trial", max(r["env"]["started"] for r in done)),
-        ("data", f"{suite.data.name}, SHA-256 of its source {done[0]['config']['data']['sha256']}"),
-        ("split as seen", f"SHA-256 {all_of('pixels_sha256') or 'not recorded'}"),
-        ("commit", all_of("commit") + (f"; {dirty} with local changes" if dirty else "")),
-        ("Python, torch, numpy", "; ".join(map(all_of, ("python", "torch", "numpy")))),
-        ("machine", "; ".join(map(all_of, ("system", "cpu", "cpu_capability")))),
-        ("device", device if device == "cpu" else f"{device}, {all_of('gpu')}"),
-        ("threads per run", all_of("threads")),
-        ("CPU time", f"{cpu / 3600:.2f} hours in all"),
-        ("command", command),
-    ]
-    return _markdown_table(["", ""], [list(row) for row in rows])
-
-
-def _bibtex(suite: Suite, done: list[dict]) -> str:
-    newest = max(r["env"]["started"] for r in done)
-    note = f"Version {VERSION}, protocol {PROTOCOL}, {len(done)} trials, newest {newest}"
-    return (
-        f"@misc{{layerbylayer-{suite.name},\n"
-        "  author = {{The Layer by Layer maintainers}},\n"
-        f"  title = {{Layer by Layer: report {suite.name}}},\n"
-        f"  year = {{{newest[:4]}}},\n"
-        f"  note = {{{note}}},\n"
-        "}"
-    )
-
-
 def _shown(path: Path) -> Path:
     """Relative to where the user is, if it is below there."""
     here = Path.cwd()
     return path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path
 
-
-# --- the project's README ------------------------------------------------------------------------
 
 HEADLINE_SUITE = "depth"
 MARKERS = ("<!-- headline: written by make reports -->", "<!-- headline ends -->")
@@ -403,7 +266,10 @@ def _write_headline(reports: Path) -> None:
     text = readme.read_text(encoding="utf-8")
     if MARKERS[0] not in text:
         return
-    suite, _, _ = _settings(source / "suite.json")
+    try:
+        suite, _, _ = _settings(source / "suite.json")
+    except Problem:
+        return  # write_all names it
     t1 = pd.read_csv(source / "tables" / "T1-test-error.csv")
 
     def cell(row: pd.Series) -> str:
@@ -414,7 +280,7 @@ def _write_headline(reports: Path) -> None:
 
     before, rest = text.split(MARKERS[0])
     after = rest.split(MARKERS[1])[1]
-    table = _markdown_table(*_grid(suite, t1, cell))
+    table = markdown_table(*_grid(suite, t1, cell))
     new = f"{before}{MARKERS[0]}\n{table}{MARKERS[1]}{after}"
     if new != text:
         store.write_atomically(readme, new.encode())

@@ -159,7 +159,7 @@ def test_the_citation_file_is_what_the_standard_asks_for():
     project = (ROOT / "pyproject.toml").read_text()
     assert fields["version"] == re.search(r'^version = "(.*)"', project, re.M)[1]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", fields["date-released"])
-    from benchmarks.report import VERSION
+    from benchmarks.prose import VERSION
 
     assert fields["version"] == VERSION
 

@@ -11,10 +11,11 @@ import pytest
 
 from benchmarks import store
 from benchmarks.__main__ import main
+from benchmarks.markup import latex, markdown
 from benchmarks.palette import family, panels
 from benchmarks.plan import choose, reporting_trials, tuning_trials
 from benchmarks.problem import Problem
-from benchmarks.report import _latex, _markdown, write_all, write_report
+from benchmarks.report import write_all, write_report
 from benchmarks.suite import Suite, read
 from benchmarks.trial import Trial
 from techniques.recipe import BASELINE, RECIPES
@@ -283,7 +284,7 @@ def test_latex_tables_are_booktabs_with_every_special_character_escaped(known, t
         rows = [line for line in text.splitlines() if line.endswith("\\\\")]
         assert len(rows) == 4 and {row.count("&") for row in rows} == {2}
         assert text.isascii()
-    assert _latex("50% of a_b & {c} #1 $x^2$ ~\\") == (
+    assert latex("50% of a_b & {c} #1 $x^2$ ~\\") == (
         r"50\% of a\_b \& \{c\} \#1 \$x\textasciicircum{}2\$ \textasciitilde{}\textbackslash{}"
     )
 
@@ -303,7 +304,7 @@ def test_latex_tables_compile(known, tmp_path):
 
 
 def test_markdown_is_escaped():
-    assert _markdown("a_b|c<script>*") == r"a\_b\|c\<script\>\*"
+    assert markdown("a_b|c<script>*") == r"a\_b\|c\<script\>\*"
 
 
 def test_an_empty_sweep_and_a_half_done_one_make_no_traceback(known, tmp_path, capsys):
