@@ -155,7 +155,7 @@ def _panels(
             dress(axes)
             axes.set_title(title, fontsize=9, loc="left", fontweight="bold")
             if axes.get_legend_handles_labels()[0]:
-                axes.legend(fontsize=7.5, frameon=False, handlelength=2.6, loc="best")
+                axes.legend(fontsize=7.5, framealpha=0.8, edgecolor="none", handlelength=2.6)
             if missing:
                 axes.text(
                     0.02, 0.02, f"no results: {', '.join(missing)}",
@@ -170,7 +170,7 @@ def _panels(
 
 def _depth_axis(axes: Axes, suite: Suite) -> None:
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(_few(sorted(suite.depths))))
+    axes.xaxis.set_major_locator(FixedLocator(_few(sorted(suite.depths), most=9)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:.0f}")
 
