@@ -97,10 +97,12 @@ def in_workers(
         while waiting or running:
             while waiting and idle:
                 worker = idle.pop()
+                if not worker.process.is_alive():  # it died idle: no stack is to blame
+                    worker = _start(folder)
                 running[worker] = waiting.popleft()
                 try:
                     worker.connection.send(running[worker][0])
-                except OSError:  # it died while idle: seen below, where its end of the pipe is gone
+                except OSError:  # it died just now: seen below, where its end of the pipe is gone
                     pass
             ready = wait([w.connection for w in running])
             for worker in [w for w in running if w.connection in ready]:

@@ -189,7 +189,15 @@ def test_workers_that_die_before_they_take_a_stack_or_while_idle_are_replaced(su
     """Importing torch takes seconds, in which the memory may run out."""
     todo = stacks(tuning_trials(suite, "cpu"))
     stream = in_workers(todo, tmp_path, 2)
-    thread = threading.Timer(0.3, lambda: [c.kill() for c in multiprocessing.active_children()])
+    starting = []
+
+    def kill_once_started():
+        while not starting:
+            starting.extend(multiprocessing.active_children())
+        for child in starting:
+            child.kill()
+
+    thread = threading.Thread(target=kill_once_started)
     thread.start()
     done = dict([next(stream)])
     for child in multiprocessing.active_children():  # the one that is idle now, too
