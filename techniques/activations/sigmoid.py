@@ -18,33 +18,34 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-
-class _FromExp(torch.autograd.Function):
-    """1 / (1 + exp(-z)) with the derivative a (1 - a), which autograd would find as 0 * inf."""
-
-    @staticmethod
-    def forward(ctx, z: Tensor) -> Tensor:
-        a = torch.exp(-z).add_(1).reciprocal_()
-        ctx.save_for_backward(a)
-        return a
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        (a,) = ctx.saved_tensors
-        return grad * (a * (1 - a))
+_ROUND = 32  # elements that a round of the widest vector loop takes: two AVX-512 registers
 
 
 def sigmoid(z: Tensor) -> Tensor:
     """a = 1 / (1 + exp(-z)), any shape with runs first; a run's bits do not depend on the others.
 
-    ``torch.sigmoid`` computes the last few elements of a tensor by another path, whose last bit
-    can differ. That touches only runs whose number of elements is no multiple of the vector
-    length, and those are computed from ``exp``, at half the speed, instead.
+    On a CPU ``torch.sigmoid`` computes what is left after the last full round of its vector loop
+    by another path, whose last bit can differ. Here that rest is padded to a full round.
     """
-    if z.dim() > 0 and z[0].numel() % 16 == 0:
+    rest = z.numel() % _ROUND
+    if rest == 0:
         return torch.sigmoid(z)
-    return _FromExp.apply(z)
+    return torch.sigmoid(pad(z.flatten(), (0, _ROUND - rest)))[: -(_ROUND - rest)].view_as(z)
+
+
+def sigmoid_(z: Tensor) -> Tensor:
+    """The same as ``sigmoid``, in the memory of z, contiguous, and without a derivative."""
+    if z.numel() % _ROUND == 0:
+        return z.sigmoid_()
+    if z.numel() < _ROUND:
+        return z.copy_(sigmoid(z))
+    end = z.view(-1)[-_ROUND:]
+    as_a_round = torch.sigmoid(end)
+    z.sigmoid_()
+    end.copy_(as_a_round)
+    return z
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,14 @@ class Sigmoid:
     def __call__(self, z: Tensor) -> Tensor:
         """z (R, B, n) -> a (R, B, n)."""
         return sigmoid(z)
+
+    def forward_(self, z: Tensor) -> Tensor:
+        """The same as a call, in the memory of z."""
+        return sigmoid_(z)
+
+    def backward_(self, grad: Tensor, a: Tensor) -> Tensor:
+        """grad da/dz from a alone, in the memory of grad (R, B, n)."""
+        return torch.ops.aten.sigmoid_backward.grad_input(grad, a, grad_input=grad)
 
     def saturated(self, a: Tensor) -> Tensor:
         """Share of activations outside [.05, .95], where da/dz < .05; (R, B, n) -> (R,)."""
