@@ -29,6 +29,14 @@ class Relu:
         """z (R, B, n) -> a (R, B, n)."""
         return torch.relu(z)
 
+    def forward_(self, z: Tensor) -> Tensor:
+        """The same as a call, in the memory of z."""
+        return z.relu_()
+
+    def backward_(self, grad: Tensor, a: Tensor) -> Tensor:
+        """grad da/dz from a alone, in the memory of grad (R, B, n)."""
+        return torch.ops.aten.threshold_backward.grad_input(grad, a, 0, grad_input=grad)
+
     def saturated(self, a: Tensor) -> Tensor:
         """Share of dead units: zero on every example of the batch; (R, B, n) -> (R,)."""
         return (a == 0).all(1).float().mean(1)

@@ -28,6 +28,14 @@ class Tanh:
         """z (R, B, n) -> a (R, B, n)."""
         return torch.tanh(z)
 
+    def forward_(self, z: Tensor) -> Tensor:
+        """The same as a call, in the memory of z."""
+        return z.tanh_()
+
+    def backward_(self, grad: Tensor, a: Tensor) -> Tensor:
+        """grad da/dz from a alone, in the memory of grad (R, B, n)."""
+        return torch.ops.aten.tanh_backward.grad_input(grad, a, grad_input=grad)
+
     def saturated(self, a: Tensor) -> Tensor:
         """Share of activations with |a| > .9, where da/dz < .19; (R, B, n) -> (R,)."""
         return (a.abs() > 0.9).float().mean((1, 2))

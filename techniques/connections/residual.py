@@ -45,6 +45,15 @@ class Residual:
         """a (R, B, n) of hidden layer ``layer``; outputs below it, last one nearest -> h."""
         return a + outputs[-self.every] if self.ends_block(layer) else a
 
+    def backward_(self, layer: int, grad: Tensor, links: dict[int, Tensor]) -> Tensor:
+        """From d loss / d h to d loss / d a, the same; the link's share goes into ``links``.
+
+        Its key is the index of the output where the link starts, counted from the input, 0.
+        """
+        if self.ends_block(layer):
+            links[layer + 1 - self.every] = grad.clone()  # grad itself will be overwritten
+        return grad
+
     def modules(self, layers: Sequence[Sequence[nn.Module]]) -> list[nn.Module]:
         """Hidden layers, given as lists of modules, wired for an exported network."""
         wired, block = [*layers[0]], []

@@ -16,9 +16,17 @@ Use      Recipe(normalisation=BatchNorm())
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+
+class Saved(NamedTuple):
+    """What a layer's backward pass needs of its forward pass."""
+
+    z_hat: Tensor  # (R, B, n)
+    inverse_sd: Tensor  # (R, 1, n)
 
 
 @dataclass(frozen=True)
@@ -53,19 +61,49 @@ class BatchNorm:
         if not training:
             mean, variance = statistics["running_mean"], statistics["running_variance"]
         else:
-            batch_size = z.shape[1]
-            if batch_size < 2:
-                raise ValueError(
-                    f"batch norm needs a batch of 2 or more to train, got {batch_size}"
-                )
+            batch_size = _size_to_train_on(z)
             mean = z.mean(1, keepdim=True)  # (R, 1, n)
             variance = (z - mean).square().mean(1, keepdim=True)  # never E[z^2] - E[z]^2
-            with torch.no_grad():
-                unbiased = variance * (batch_size / (batch_size - 1))
-                statistics["running_mean"].lerp_(mean, self.momentum)
-                statistics["running_variance"].lerp_(unbiased, self.momentum)
+            self._track(mean, variance, batch_size, statistics)
         inverse_sd = (variance + self.epsilon).rsqrt()
         return (z - mean) * (inverse_sd * parameters["scale"]) + parameters["shift"]
+
+    def forward(
+        self, z: Tensor, parameters: dict[str, Tensor], statistics: dict[str, Tensor]
+    ) -> tuple[Tensor, Saved]:
+        """The same as a call in training, with what ``backward_`` needs; overwrites z."""
+        batch_size = _size_to_train_on(z)
+        mean = z.mean(1, keepdim=True)
+        z_hat = z.sub_(mean)
+        variance = z_hat.square().mean(1, keepdim=True)
+        self._track(mean, variance, batch_size, statistics)
+        inverse_sd = (variance + self.epsilon).rsqrt_()
+        z_hat.mul_(inverse_sd)
+        out = torch.addcmul(parameters["shift"], z_hat, parameters["scale"])
+        return out, Saved(z_hat, inverse_sd)
+
+    def backward_(
+        self, grad: Tensor, parameters: dict[str, Tensor], saved: Saved
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """From d loss / d z' (R, B, n), overwritten, to d loss / d z and the parameters' gradients.
+
+        d z = scale / sd (d z' - mean(d z') - z_hat mean(z_hat d z')), means over the batch.
+        """
+        z_hat, inverse_sd = saved
+        d_shift = grad.sum(1, keepdim=True)
+        d_scale = (grad * z_hat).sum(1, keepdim=True)
+        batch_size = grad.shape[1]
+        grad.addcmul_(z_hat, d_scale, value=-1 / batch_size).sub_(d_shift, alpha=1 / batch_size)
+        grad.mul_(inverse_sd * parameters["scale"])
+        return grad, {"scale": d_scale, "shift": d_shift}
+
+    @torch.no_grad()
+    def _track(
+        self, mean: Tensor, variance: Tensor, batch_size: int, statistics: dict[str, Tensor]
+    ) -> None:
+        unbiased = variance * (batch_size / (batch_size - 1))
+        statistics["running_mean"].lerp_(mean, self.momentum)
+        statistics["running_variance"].lerp_(unbiased, self.momentum)
 
     def module(
         self, parameters: dict[str, Tensor], statistics: dict[str, Tensor], run: int
@@ -78,3 +116,10 @@ class BatchNorm:
         norm.running_mean.copy_(statistics["running_mean"][run, 0])
         norm.running_var.copy_(statistics["running_variance"][run, 0])
         return norm
+
+
+def _size_to_train_on(z: Tensor) -> int:
+    batch_size = z.shape[1]
+    if batch_size < 2:
+        raise ValueError(f"batch norm needs a batch of 2 or more to train, got {batch_size}")
+    return batch_size

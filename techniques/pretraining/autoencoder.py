@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from techniques.activations.sigmoid import sigmoid
+from techniques.activations.sigmoid import sigmoid, sigmoid_
 from techniques.streams import batches, stream, take, uniform_noise
 
 if TYPE_CHECKING:
@@ -77,6 +77,58 @@ def gradient(
     )
 
 
+def update(
+    v: Tensor,
+    corrupted: Tensor,
+    coder: Coder,
+    velocity: Coder,
+    *,
+    activation: Callable[[Tensor], Tensor],
+    unit_interval: bool,
+    lr: float,
+    momentum: float,
+) -> None:
+    """velocity <- momentum velocity - lr gradient; coder += velocity, in place."""
+    slope = gradient(v, corrupted, coder, activation=activation, unit_interval=unit_interval)
+    torch._foreach_mul_(velocity.tensors(), momentum)
+    torch._foreach_add_(velocity.tensors(), slope.tensors(), alpha=-lr)
+    torch._foreach_add_(coder.tensors(), velocity.tensors())
+
+
+def fused_update(
+    v: Tensor,
+    corrupted: Tensor,
+    coder: Coder,
+    velocity: Coder,
+    *,
+    activation: Callable[[Tensor], Tensor],
+    unit_interval: bool,
+    lr: float,
+    momentum: float,
+) -> None:
+    """The same as ``update`` up to rounding; for an activation with ``forward_`` and ``backward_``.
+
+    The products add to the velocity what they compute: the gradient is never written to memory.
+    """
+    tied = coder.decoder is None
+    decoder = coder.weight.mT if tied else coder.decoder
+    code = activation.forward_(torch.baddbmm(coder.hidden_bias, corrupted, coder.weight))
+    y = torch.baddbmm(coder.visible_bias, code, decoder)
+    if unit_interval:
+        y = sigmoid_(y)
+    delta_visible = y.sub_(v)  # (R, B, n_visible); the mean over the batch is in ``share``
+    delta_hidden = activation.backward_(delta_visible @ decoder.mT, code)
+    share = -lr / v.shape[1]
+    velocity.weight.baddbmm_(corrupted.mT, delta_hidden, beta=momentum, alpha=share)
+    if tied:
+        velocity.weight.baddbmm_(delta_visible.mT, code, alpha=share)
+    else:
+        velocity.decoder.baddbmm_(code.mT, delta_visible, beta=momentum, alpha=share)
+    velocity.hidden_bias.mul_(momentum).add_(delta_hidden.sum(1, keepdim=True), alpha=share)
+    velocity.visible_bias.mul_(momentum).add_(delta_visible.sum(1, keepdim=True), alpha=share)
+    torch._foreach_add_(coder.tensors(), velocity.tensors())
+
+
 @dataclass(frozen=True)
 class Autoencoder:
     """Greedy pretraining by gradient descent with momentum on the reconstruction."""
@@ -126,7 +178,9 @@ class Autoencoder:
             torch.zeros(len(seeds), 1, n_visible, device=device),
             decoder,
         )
-        velocities = [torch.zeros_like(p) for p in coder.tensors()]
+        velocity = Coder(*(None if p is None else torch.zeros_like(p) for p in coder))
+        fused = hasattr(recipe.activation, "backward_")
+        kinds = {"activation": recipe.activation, "unit_interval": unit_interval}
         uniform = uniform_noise(seeds, f"autoencoder:noise:{index}", device)
         order = batches(seeds, f"autoencoder:order:{index}", n_examples, self.batch_size, device)
         for _ in range(self.epochs * (n_examples // self.batch_size)):
@@ -134,13 +188,5 @@ class Autoencoder:
             corrupted = v
             if self.corruption_level > 0:
                 corrupted = v * (uniform(v) >= self.corruption_level)
-            slope = gradient(
-                v,
-                corrupted,
-                coder,
-                activation=recipe.activation,
-                unit_interval=unit_interval,
-            )
-            torch._foreach_mul_(velocities, self.momentum)
-            torch._foreach_add_(velocities, slope.tensors(), alpha=-self.lr)
-            torch._foreach_add_(coder.tensors(), velocities)
+            rates = {"lr": self.lr, "momentum": self.momentum}
+            (fused_update if fused else update)(v, corrupted, coder, velocity, **kinds, **rates)

@@ -9,7 +9,13 @@ from techniques.activations.sigmoid import Sigmoid
 from techniques.activations.tanh import Tanh
 from techniques.initialisation.he import HeNormal
 from techniques.network import build
-from techniques.pretraining.autoencoder import Autoencoder, Coder, gradient
+from techniques.pretraining.autoencoder import (
+    Autoencoder,
+    Coder,
+    fused_update,
+    gradient,
+    update,
+)
 from techniques.pretraining.greedy import greedy
 from techniques.recipe import BASELINE
 from techniques.streams import batches, stream, take, uniform_noise
@@ -49,6 +55,27 @@ def test_the_gradient_is_that_of_the_loss(activation, tied, unit_interval):
     assert (got.decoder is None) == tied
     for g, e in zip(got.tensors(), expected, strict=True):
         torch.testing.assert_close(g, e, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", [Sigmoid(), Tanh(), Relu()])
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("unit_interval", [True, False])
+@pytest.mark.parametrize("share_kept", [1.0, 0.6])
+def test_the_fused_update_equals_the_readable_one(activation, tied, unit_interval, share_kept):
+    start = [random_coder(tied), random_coder(tied)]  # a coder, and a velocity that is not zero
+    copies = [
+        [Coder(*(None if p is None else p.clone() for p in c)) for c in start] for _ in range(2)
+    ]
+    g = torch.Generator().manual_seed(6)
+    for _ in range(3):
+        v = torch.rand(2, 5, 4, generator=g, dtype=torch.float64)
+        corrupted = v * (torch.rand(2, 5, 4, generator=g) < share_kept)
+        for run, pair in zip((fused_update, update), copies, strict=True):
+            kind = {"activation": activation, "unit_interval": unit_interval}
+            run(v, corrupted, *pair, **kind, lr=0.3, momentum=0.7)
+    for pair in zip(*copies, strict=True):
+        for got, expected in zip(*(c.tensors() for c in pair), strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -93,11 +120,11 @@ def test_corruption_sets_the_stated_share_to_zero_and_keeps_the_target(monkeypat
 
     seen = []
 
-    def spy(v, corrupted, coder, **options):
-        seen.append((v, corrupted))
-        return gradient(v, corrupted, coder, **options)
+    def spy(v, corrupted, *others, **options):
+        seen.append((v.clone(), corrupted.clone()))
+        fused_update(v, corrupted, *others, **options)
 
-    monkeypatch.setattr(autoencoder, "gradient", spy)
+    monkeypatch.setattr(autoencoder, "fused_update", spy)
     recipe = BASELINE.but(pretraining=Autoencoder(epochs=1, corruption_level=0.25))
     network = build(recipe, n_inputs=400, n_classes=2, depth=1, width=3, seeds=[0])
     x = 0.5 + 0.5 * torch.rand(100, 400, generator=torch.Generator().manual_seed(0))

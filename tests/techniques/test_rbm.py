@@ -15,6 +15,7 @@ from techniques.pretraining.rbm import (
     Rbm,
     contrastive_divergence,
     free_energy,
+    fused_update,
     hidden_probability,
     update,
     visible_probability,
@@ -141,6 +142,30 @@ def test_two_updates_worked_by_hand():
     assert machine.weight.item() == pytest.approx(0.9244, abs=1e-12)
     assert machine.visible_bias.item() == pytest.approx(-0.025, abs=1e-12)
     assert machine.hidden_bias.item() == pytest.approx(-0.025, abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-13), (torch.float32, 1e-6)])
+@pytest.mark.parametrize("cd_k", [1, 3])
+@pytest.mark.parametrize("sample_visible", [False, True])
+def test_the_fused_update_equals_the_readable_one(cd_k, sample_visible, dtype, tolerance):
+    g = torch.Generator().manual_seed(2)
+    draw = lambda *shape: torch.randn(*shape, generator=g).to(dtype)  # noqa: E731
+    start = [Machine(draw(2, 4, 3), draw(2, 1, 4), draw(2, 1, 3)) for _ in range(2)]
+    fused, readable = ([Machine(*(p.clone() for p in m)) for m in start] for _ in range(2))
+    rates = {"lr": 0.3, "momentum": 0.7, "weight_decay": 0.02}
+    for step in range(4):
+        v = torch.rand(2, 5, 4, generator=g).to(dtype)
+        chain = {"cd_k": cd_k, "sample_visible": sample_visible}
+        noise = uniform_noise([8, 9], f"noise {step}")
+        slope = contrastive_divergence(v, readable[0], **chain, uniform=noise)
+        update(*readable, slope, **rates)
+        noise = uniform_noise([8, 9], f"noise {step}")
+        fused_update(v, *fused, **chain, uniform=noise, **rates)
+    for got, expected, before in zip(
+        [*fused[0], *fused[1]], [*readable[0], *readable[1]], [*start[0], *start[1]], strict=True
+    ):
+        torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance)
+        assert not torch.equal(got, before)
 
 
 def test_train_layer_is_hinton_and_salakhutdinovs_loop_written_out():

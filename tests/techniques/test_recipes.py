@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks.train import evaluate, step
+from benchmarks.train import evaluate
+from techniques.backpropagation import fused_step, step
 from techniques.network import build, cross_entropy
 from techniques.pretraining.greedy import greedy
 from techniques.pretraining.rbm import Rbm
@@ -41,7 +42,17 @@ def blobs(n: int = 60, n_inputs: int = 13) -> tuple[torch.Tensor, torch.Tensor]:
     return x, y
 
 
-def trained(recipe: Recipe, seeds, lrs, *, depth=4, width=7, batch_size=11, updates=6):
+def trained(
+    recipe: Recipe,
+    seeds,
+    lrs,
+    *,
+    depth=4,
+    width=7,
+    batch_size=11,
+    updates=6,
+    update_runs=fused_step,
+):
     """Build, pretrain and train a stack, as benchmarks/train.py does; network and losses."""
     x, y = blobs()
     network = build(recipe, n_inputs=13, n_classes=3, depth=depth, width=width, seeds=seeds)
@@ -53,20 +64,22 @@ def trained(recipe: Recipe, seeds, lrs, *, depth=4, width=7, batch_size=11, upda
     losses = []
     for _ in range(updates):
         index = next(order)
-        losses.append(step(network, take(x, index), take(y, index), state, lr))
+        losses.append(update_runs(network, take(x, index), take(y, index), state, lr))
     return network, torch.stack(losses, 1)
 
 
 @pytest.mark.parametrize("width, batch_size", [(7, 11), (16, 20), (33, 17), (5, 1 + 2)])
+@pytest.mark.parametrize("update_runs", [fused_step, step])
 @every_recipe
-def test_a_stack_equals_its_runs_one_by_one_bit_for_bit(recipe, width, batch_size):
+def test_a_stack_equals_its_runs_one_by_one_bit_for_bit(recipe, update_runs, width, batch_size):
     """Odd shapes on purpose: there, vectorised functions treat a tensor's end differently."""
     x, y = blobs()
     seeds, lrs = [3, 8, 3, 5, 1], [0.1, 0.3, 0.02, 0.1, 0.2]
-    stack, losses = trained(recipe, seeds, lrs, width=width, batch_size=batch_size)
+    shape = {"width": width, "batch_size": batch_size, "update_runs": update_runs}
+    stack, losses = trained(recipe, seeds, lrs, **shape)
     logits, (loss, wrong) = stack(x), evaluate(stack, x, y)
     for run, (seed, lr) in enumerate(zip(seeds, lrs, strict=True)):
-        single, own_losses = trained(recipe, [seed], [lr], width=width, batch_size=batch_size)
+        single, own_losses = trained(recipe, [seed], [lr], **shape)
         assert torch.equal(own_losses[0], losses[run])
         for ours, theirs in zip(single.tensors(), stack.tensors(), strict=True):
             assert torch.equal(ours[0], theirs[run])
@@ -124,8 +137,9 @@ def test_gradients_are_right_in_float64(recipe):
     assert torch.autograd.gradcheck(loss, free, atol=1e-6)
 
 
+@pytest.mark.parametrize("update_runs", [fused_step, step])
 @every_recipe
-def test_a_step_runs_on_the_meta_device(recipe):
+def test_a_step_runs_on_the_meta_device(recipe, update_runs):
     """There every tensor must be: one made on the CPU by mistake raises."""
     network = build(recipe, n_inputs=13, n_classes=3, depth=3, width=7, seeds=[0, 1]).to("meta")
     state = recipe.optimisation.start(network.trainable())
@@ -133,7 +147,7 @@ def test_a_step_runs_on_the_meta_device(recipe):
     y = torch.empty(60, dtype=torch.int64, device="meta")
     index = torch.empty(2, 11, dtype=torch.int64, device="meta")
     lr = torch.empty(2, 1, 1, device="meta")
-    loss = step(network, take(x, index), take(y, index), state, lr)
+    loss = update_runs(network, take(x, index), take(y, index), state, lr)
     assert loss.device.type == "meta" and loss.shape == (2,)
     assert network(x).shape == (2, 60, 3)
 
