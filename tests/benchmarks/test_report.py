@@ -208,7 +208,7 @@ def test_records_that_a_suite_no_longer_asks_for_stay_in_the_archive(known, tmp_
     assert keys == sorted(keys) and len(keys) == 48
 
 
-@pytest.mark.parametrize("name, value", [("PROTOCOL", 2), ("REVISIONS", {"Relu": 1})])
+@pytest.mark.parametrize("name, value", [("PROTOCOL", 1), ("REVISIONS", {"Relu": 1})])
 def test_a_report_whose_keys_have_changed_is_left_as_it_is(
     known, tmp_path, monkeypatch, name, value
 ):
