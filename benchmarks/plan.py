@@ -12,7 +12,9 @@ from benchmarks.suite import FIRST_TUNING_SEED, Suite
 from benchmarks.trial import Trial
 from techniques.recipe import RECIPES
 
-LARGEST_STACK = 12  # runs; more gain little speed, and a stack is what a kill can cost
+# Runs in a stack. On a CPU more gain little speed, and a stack is what a kill can cost; a GPU is
+# filled only by many small networks at once.
+LARGEST_STACK = {"cpu": 12, "cuda": 240, "mps": 240}
 
 Cell = tuple[str, int]  # technique, depth
 
@@ -99,7 +101,7 @@ def stacks(trials: Iterable[Trial]) -> list[tuple[Trial, ...]]:
     found = []
     for _, group in groupby(sorted(trials, key=shape), key=shape):
         runs = sorted(group, key=lambda t: (t.seed, t.lr))
-        n_stacks = -(-len(runs) // LARGEST_STACK)
+        n_stacks = -(-len(runs) // LARGEST_STACK[runs[0].device])
         size = -(-len(runs) // n_stacks)  # of equal size, so that no worker is left with a rest
         found += [tuple(runs[i : i + size]) for i in range(0, len(runs), size)]
     return sorted(found, key=cost, reverse=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pandas as pd
@@ -210,7 +210,7 @@ def test_workers_that_die_before_they_take_a_stack_or_while_idle_are_replaced(su
 
 
 def test_a_worker_killed_at_work_costs_nothing_but_time(suite, tmp_path):
-    budget = suite.budget.model_copy(update={"updates": 1500, "probe_at": (0, 1500)})
+    budget = suite.budget.model_copy(update={"updates": 5000, "probe_at": (0, 5000)})
     slow = suite.model_copy(update={"budget": budget})
     todo = stacks(tuning_trials(slow, "cpu"))
     killed = []
@@ -234,11 +234,16 @@ def test_a_worker_killed_at_work_costs_nothing_but_time(suite, tmp_path):
         assert curves[0] == curves[1]
 
 
+def test_on_a_gpu_stacks_are_as_large_as_they_come(suite):
+    trials = [replace(t, seed=s) for t in tuning_trials(suite, "cuda")[:1] for s in range(500)]
+    assert [len(s) for s in stacks(trials)] == [167, 167, 166]
+
+
 def test_stacks_are_of_one_shape_of_even_size_and_the_costliest_comes_first(suite):
     trials = tuning_trials(suite.model_copy(update={"seeds": 30}), "cpu")
     choices = choose(trials, {t.key: fake(t, 50.0) for t in trials})
     found = stacks(reporting_trials(suite.model_copy(update={"seeds": 30}), "cpu", choices))
-    assert {len(s) for s in found} == {10} and LARGEST_STACK == 12
+    assert {len(s) for s in found} == {10} and LARGEST_STACK["cpu"] == 12
     for stack in found:
         configs = [{k: v for k, v in t.config.items() if k not in ("lr", "seed")} for t in stack]
         assert all(c == configs[0] for c in configs)
