@@ -3,16 +3,17 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test lint reports data lock clean
+.PHONY: help setup compare performance test lint reports data lock clean
 
 PYTHON ?= python3
 SUITE ?= quick
 ARGS ?=
 bin := .venv/bin
 installed := .venv/.installed
+peers := .venv/.peers
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(installed)  ## make .venv with the pinned packages; nothing to do if it is there
 
@@ -25,6 +26,13 @@ $(installed): requirements.lock
 
 compare: $(installed)  ## train SUITE (quick), or what is missing of it, and write its report
 	$(bin)/python -m benchmarks run $(SUITE) $(ARGS)
+
+performance: $(peers)  ## time the program against its peers, which it installs: 25 idle minutes
+	$(bin)/python -m benchmarks performance $(ARGS)
+
+$(peers): $(installed) requirements-peers.lock
+	$(bin)/pip install --requirement requirements-peers.lock
+	touch $@
 
 test: $(installed)  ## run all tests
 	$(bin)/python -m pytest
@@ -39,12 +47,19 @@ reports: $(installed)  ## write every report again from its stored trials
 data: $(installed)  ## fetch MNIST and Fashion-MNIST to DATA_DIR, checked
 	$(bin)/python -m benchmarks data
 
-lock: $(installed)  ## write requirements.lock anew from what pyproject.toml allows
+pins := .venv-lock/bin/pip freeze --all | grep -v -e '^nvidia' -e '^triton' -e '^layer-by-layer' \
+	    -e '^pip=' -e '^cuda' | sed 's/^\(torch==[^+]*\).*/\1/'
+
+lock:  ## write the lock files anew from what pyproject.toml allows
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet '.[test]' 'torch==2.13.0'
-	{ head -1 requirements.lock; .venv-lock/bin/pip freeze --all | grep -v -e '^nvidia' -e '^triton' -e '^layer-by-layer' -e '^pip=' -e '^cuda' | sed 's/^\(torch==[^+]*\).*/\1/'; } > requirements.lock.new
+	{ head -1 requirements.lock; $(pins); } > requirements.lock.new
+	.venv-lock/bin/pip install --quiet '.[peers]' 'torch==2.13.0'
+	{ head -1 requirements-peers.lock; $(pins) | grep -vxFf requirements.lock.new; } \
+	    > requirements-peers.lock.new
 	mv requirements.lock.new requirements.lock
-	rm -r .venv-lock
+	mv requirements-peers.lock.new requirements-peers.lock
+	rm -rf .venv-lock build layer_by_layer.egg-info
 
 clean:  ## remove .venv and caches; results and reports stay
 	rm -rf .venv .venv-lock .pytest_cache .ruff_cache

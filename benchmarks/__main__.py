@@ -92,6 +92,21 @@ def _parser() -> _Parser:
         default=ROOT / "reports",
         help="folder of the reports (default: reports/ in the project)",
     )
+    timing = command(
+        "performance", _performance, "Time this program against its peers and the machine's limit."
+    )
+    timing.add_argument(
+        "--repeats",
+        type=_repeats,
+        default=5,
+        help="turns of each contender, 5 or more (default: 5)",
+    )
+    timing.add_argument(
+        "--reports",
+        type=Path,
+        default=ROOT / "reports",
+        help="folder of the reports (default: reports/ in the project)",
+    )
     fetching = command("data", _data, "Fetch data sets to $DATA_DIR, checking every file.")
     fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be")
     return parser
@@ -103,6 +118,10 @@ def _positive(text: str) -> int:
 
 def _count(text: str) -> int:
     return _whole(text, least=0)
+
+
+def _repeats(text: str) -> int:
+    return _whole(text, least=5)
 
 
 def _whole(text: str, least: int) -> int:
@@ -231,6 +250,19 @@ def _reports(options: argparse.Namespace) -> int:
     from benchmarks.report import write_all
 
     write_all(options.reports)
+    return 0
+
+
+def _performance(options: argparse.Namespace) -> int:
+    from benchmarks.performance.report import performance
+
+    try:
+        performance(options.reports, options.repeats, _cores())
+    except ModuleNotFoundError as error:
+        raise Problem(
+            f"performance: the package {error.name} is missing; 'make performance' installs it, "
+            "and the peers"
+        ) from None
     return 0
 
 

@@ -165,7 +165,7 @@ def _panels(
                 axes.set_xlabel(x)
                 axes.tick_params(labelbottom=True)
         figure.supylabel(y, fontsize=9)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _depth_axis(axes: Axes, suite: Suite) -> None:
@@ -193,7 +193,8 @@ def _few(values, most: int = 7) -> list[int]:
     return [values[i] for i in picked]
 
 
-def _svg(figure: Figure) -> bytes:
+def svg(figure: Figure) -> bytes:
+    """The figure as a file; closes it."""
     out = io.BytesIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)

@@ -15,9 +15,16 @@ _SECONDS_BETWEEN_LINES = 10
 class Progress:
     """Counts trials, and estimates the time left from the arithmetic done and still to do."""
 
-    def __init__(self, label: str, trials: int, work: float, out: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        label: str,
+        trials: int,
+        work: float,
+        out: TextIO | None = None,
+        unit: str = "trials",
+    ) -> None:
         self.out = sys.stderr if out is None else out
-        self.label, self.trials, self.work = label, trials, work
+        self.label, self.trials, self.work, self.unit = label, trials, work, unit
         self.done_trials, self.done_work = 0, 0.0
         self.started = self.last_line = time.monotonic()
         self.bar = None
@@ -34,7 +41,7 @@ class Progress:
         self.done_trials += trials
         self.done_work += work
         if self.bar is not None:
-            self.bar.set_postfix_str(f"{self.done_trials}/{self.trials} trials, {what}")
+            self.bar.set_postfix_str(f"{self.done_trials}/{self.trials} {self.unit}, {what}")
             self.bar.update(work)
             return
         now = time.monotonic()
@@ -43,7 +50,7 @@ class Progress:
             elapsed = now - self.started
             left = elapsed * (self.work - self.done_work) / self.done_work
             print(
-                f"{self.label}: {self.done_trials}/{self.trials} trials, "
+                f"{self.label}: {self.done_trials}/{self.trials} {self.unit}, "
                 f"{clock(elapsed)} + {clock(left)} left, last {what}",
                 file=self.out,
                 flush=True,

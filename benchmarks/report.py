@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmarks import figures, store, tables
 from benchmarks.markup import latex_table, markdown, markdown_table, text_table
+from benchmarks.performance import report as performance
 from benchmarks.plan import Cell, Choice
 from benchmarks.probes import PROBE_EXAMPLES
 from benchmarks.problem import Problem
@@ -73,6 +74,13 @@ def write_all(reports: Path) -> None:
             left.append(str(problem))
         else:
             print(_shown(settings.parent), file=sys.stderr)
+    if (reports / performance.FOLDER / performance.DATA).exists():
+        try:
+            performance.write_report(reports)
+        except Problem as problem:
+            left.append(str(problem))
+        else:
+            print(_shown(reports / performance.FOLDER), file=sys.stderr)
     _write_headline(reports)
     if left:
         raise Problem(f"left as they are: {'; '.join(left)}")
