@@ -13,7 +13,7 @@ from benchmarks import datasets
 from benchmarks.datasets.split import Split
 from benchmarks.probes import PROBE_EXAMPLES, Probe, probe
 from benchmarks.trial import Trial
-from techniques.backpropagation import fused_step, has_fused_step, step
+from techniques.backpropagation import fastest_step
 from techniques.network import Network, build, cross_entropy
 from techniques.pretraining.greedy import greedy
 from techniques.streams import batches, take
@@ -35,7 +35,7 @@ def train_stack(trials: Sequence[Trial]) -> list[dict]:
     seconds_pretrain = seconds_initial if first.recipe.pretraining is not None else 0.0
 
     log = _Log(trials, split)
-    update_runs = fused_step if has_fused_step(network.recipe) else step
+    update_runs = fastest_step(network.recipe)
     state = network.recipe.optimisation.start(network.trainable())
     lr = torch.tensor([t.lr for t in trials], device=device).view(-1, 1, 1)
     order = batches(

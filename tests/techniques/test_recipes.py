@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.train import evaluate
-from techniques.backpropagation import fused_step, step
+from techniques.backpropagation import fastest_step, step
 from techniques.network import build, cross_entropy
 from techniques.pretraining.greedy import greedy
 from techniques.pretraining.rbm import Rbm
@@ -29,6 +29,9 @@ SMALL["rbm, CD-2, binary"] = BASELINE.but(
 )
 SMALL["autoencoder, untied"] = SMALL["autoencoder"].but(
     pretraining=replace(SMALL["autoencoder"].pretraining, tied_weights=False)
+)
+either_step = pytest.mark.parametrize(
+    "choose_step", [fastest_step, lambda _: step], ids=["fastest", "readable"]
 )
 every_recipe = pytest.mark.parametrize("recipe", SMALL.values(), ids=SMALL.keys())
 
@@ -51,7 +54,7 @@ def trained(
     width=7,
     batch_size=11,
     updates=6,
-    update_runs=fused_step,
+    choose_step=fastest_step,
 ):
     """Build, pretrain and train a stack, as benchmarks/train.py does; network and losses."""
     x, y = blobs()
@@ -64,18 +67,18 @@ def trained(
     losses = []
     for _ in range(updates):
         index = next(order)
-        losses.append(update_runs(network, take(x, index), take(y, index), state, lr))
+        losses.append(choose_step(recipe)(network, take(x, index), take(y, index), state, lr))
     return network, torch.stack(losses, 1)
 
 
 @pytest.mark.parametrize("width, batch_size", [(7, 11), (16, 20), (33, 17), (5, 1 + 2)])
-@pytest.mark.parametrize("update_runs", [fused_step, step])
+@either_step
 @every_recipe
-def test_a_stack_equals_its_runs_one_by_one_bit_for_bit(recipe, update_runs, width, batch_size):
+def test_a_stack_equals_its_runs_one_by_one_bit_for_bit(recipe, choose_step, width, batch_size):
     """Odd shapes on purpose: there, vectorised functions treat a tensor's end differently."""
     x, y = blobs()
     seeds, lrs = [3, 8, 3, 5, 1], [0.1, 0.3, 0.02, 0.1, 0.2]
-    shape = {"width": width, "batch_size": batch_size, "update_runs": update_runs}
+    shape = {"width": width, "batch_size": batch_size, "choose_step": choose_step}
     stack, losses = trained(recipe, seeds, lrs, **shape)
     logits, (loss, wrong) = stack(x), evaluate(stack, x, y)
     for run, (seed, lr) in enumerate(zip(seeds, lrs, strict=True)):
@@ -137,9 +140,9 @@ def test_gradients_are_right_in_float64(recipe):
     assert torch.autograd.gradcheck(loss, free, atol=1e-6)
 
 
-@pytest.mark.parametrize("update_runs", [fused_step, step])
+@either_step
 @every_recipe
-def test_a_step_runs_on_the_meta_device(recipe, update_runs):
+def test_a_step_runs_on_the_meta_device(recipe, choose_step):
     """There every tensor must be: one made on the CPU by mistake raises."""
     network = build(recipe, n_inputs=13, n_classes=3, depth=3, width=7, seeds=[0, 1]).to("meta")
     state = recipe.optimisation.start(network.trainable())
@@ -147,7 +150,7 @@ def test_a_step_runs_on_the_meta_device(recipe, update_runs):
     y = torch.empty(60, dtype=torch.int64, device="meta")
     index = torch.empty(2, 11, dtype=torch.int64, device="meta")
     lr = torch.empty(2, 1, 1, device="meta")
-    loss = update_runs(network, take(x, index), take(y, index), state, lr)
+    loss = choose_step(recipe)(network, take(x, index), take(y, index), state, lr)
     assert loss.device.type == "meta" and loss.shape == (2,)
     assert network(x).shape == (2, 60, 3)
 
