@@ -27,7 +27,7 @@ $(installed): requirements.lock
 compare: $(installed)  ## train SUITE (quick), or what is missing of it, and write its report
 	$(bin)/python -m benchmarks run $(SUITE) $(ARGS)
 
-performance: $(peers)  ## time the program against its peers, which it installs: 25 idle minutes
+performance: $(peers)  ## time the program against its peers, which it installs: half an hour
 	$(bin)/python -m benchmarks performance $(ARGS)
 
 $(peers): $(installed) requirements-peers.lock

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.performance.measure import IDLE, Contender, Group, Measured, Timings
+from benchmarks.performance.ours import step_operations
 
 Case = tuple[int, int, int]  # depth, width, batch size
 CASES: tuple[Case, ...] = (
@@ -16,7 +17,7 @@ CASES: tuple[Case, ...] = (
     (5, 100, 100), (5, 100, 10), (3, 1000, 100), (3, 1000, 10),
 )  # fmt: skip
 STACKS = (1, 10, 30)
-TOO_LONG = (30, 1000)  # runs and width whose whole trials take half a minute a turn: left out
+TRIAL_OPERATIONS = 5e11  # of a stack's whole trials at most: larger ones take too long a turn
 SEEDS = 10  # of a comparison on the whole machine
 N_EXAMPLES = 1800  # a multiple of every batch size
 LIMIT = "large matrix product"
@@ -31,11 +32,11 @@ RUNNER_OVERHEAD = 0.03
 
 
 def updates_of_a_trial(case: Case) -> int:
-    """So many that a stack of ten takes seconds."""
+    """A fifth to a half of the suites' trials, or a turn would take minutes."""
     _, width, batch_size = case
     if width == 1000:
-        return {100: 40, 10: 100}[batch_size]
-    return {100: 100, 60: 150, 10: 300}[batch_size]
+        return {100: 100, 10: 200}[batch_size]
+    return {100: 200, 60: 200, 10: 400}[batch_size]
 
 
 def label(case: Case) -> str:
@@ -64,11 +65,14 @@ def groups(cores: int) -> list[Group]:
     ]
 
 
-def _loops(job: str, options: dict, cores: int) -> list[Contender]:
+LOOPS = ("Module + DataLoader", "Module")
+
+
+def _loops(job: str, options: dict, cores: int, kinds: tuple[str, ...] = LOOPS) -> list[Contender]:
     """A plain loop with each number of threads, and as many loops as cores side by side."""
     loops = []
-    for loader, name in [(True, "Module + DataLoader"), (False, "Module")]:
-        own = options | {"loader": loader}
+    for name in kinds:
+        own = options | {"loader": name == "Module + DataLoader"}
         loops += [
             Contender(f"{name}, {_threads(t)}", job, own, "torch", threads=t)
             for t in thread_counts(cores)
@@ -98,6 +102,7 @@ def _steps(case: Case, cores: int) -> Group:
         (
             Contender(LIMIT, "ours.largest_product", home="torch"),
             Contender("large product, NumPy", "peers.numpy_product", home="torch"),
+            Contender("large product, XLA", "peers.xla_product", home="keras"),
             *in_stacks,
             Contender(
                 "autograd, stack of 10",
@@ -127,6 +132,11 @@ def _steps(case: Case, cores: int) -> Group:
     )
 
 
+def _short_enough(case: Case, runs: int) -> bool:
+    """Whether whole trials of so many runs are timed at this case."""
+    return runs * updates_of_a_trial(case) * step_operations(*case) <= TRIAL_OPERATIONS
+
+
 def _trials(case: Case, cores: int) -> Group:
     shape = dict(zip(("depth", "width", "batch_size"), case, strict=True))
     options = {**shape, "updates": updates_of_a_trial(case)}
@@ -137,11 +147,14 @@ def _trials(case: Case, cores: int) -> Group:
             *(
                 Contender(f"stack of {runs}", "ours.whole_trials", {**options, "runs": runs})
                 for runs in STACKS
-                if (runs, shape["width"]) != TOO_LONG
+                if _short_enough(case, runs)
             ),
             Contender("one worker", "ours.whole_trials", {**options, **share}),
             Contender("whole machine", "ours.whole_trials", {**options, **share}, processes=cores),
-            *_loops("peers.plain_trials", options, cores),
+            *_loops("peers.plain_trials", options, cores, kinds=("Module + DataLoader",)),
+            Contender(
+                "Module, 1 thread", "peers.plain_trials", {**options, "loader": False}, "torch"
+            ),
         ),
         seconds=0.3,
     )
@@ -207,6 +220,8 @@ class Growth(NamedTuple):
     y: str
     group: Group
     values: tuple[int, ...]  # of x, for each contender of the group
+    fit_from: int  # the exponent is fitted to the values from here
+    fit_to: int  # to here
 
 
 def growths(cores: int) -> list[Growth]:
@@ -219,7 +234,10 @@ def growths(cores: int) -> list[Growth]:
         )
         others = {"depth": "width 100, 10 runs", "width": "depth 5, 10 runs", "runs": "20 x 100"}
         y = f"seconds an update ({others[name]})"
-        return Growth(name, name, y, Group(f"growth {name}", contenders, 0.3), values)
+        half = values[len(values) // 2]
+        return Growth(
+            name, name, y, Group(f"growth {name}", contenders, 0.3), values, half, values[-1]
+        )
 
     def sweeps(name: str, values: tuple[int, ...], **fixed: int) -> Growth:
         contenders = tuple(
@@ -227,7 +245,9 @@ def growths(cores: int) -> list[Growth]:
         )
         others = {"workers": "48 trials", "trials": f"{cores} workers"}
         y = f"seconds a sweep ({others[name]} of 5 x 100)"
-        return Growth(name, name, y, Group(f"growth {name}", contenders, 0.3), values)
+        first = values[0] if name == "workers" else values[len(values) // 2]
+        last = cores if name == "workers" else values[-1]  # more workers than cores are no help
+        return Growth(name, name, y, Group(f"growth {name}", contenders, 0.3), values, first, last)
 
     return [
         steps("depth", (1, 2, 5, 10, 20, 40)),
@@ -328,10 +348,13 @@ def _trial_rows(case: Case, cores: int) -> list[Comparison]:
             ("Module + DataLoader, 1 thread",),
         )
         for runs in STACKS
-        if (runs, case[1]) != TOO_LONG
+        if _short_enough(case, runs)
     ]
     what = f"{SEEDS} seeds of {label(case)}, whole trials, whole machine"
-    rows += _whole_machine_rows(what, group, cores, SEEDS_OF_LOOP.get(case))
+    rows += _whole_machine_rows(what, group, cores, SEEDS_OF_LOOP.get(case), kinds=LOOPS[:1])
+    rows.append(
+        Comparison(what, "Module alone, one thread", group, "whole machine", ("Module, 1 thread",))
+    )
     if cores > 1:
         rows.append(
             Comparison(
@@ -347,10 +370,16 @@ def _trial_rows(case: Case, cores: int) -> list[Comparison]:
 
 
 def _whole_machine_rows(
-    what: str, group: str, cores: int, target: float | None, bound: str | None = None
+    what: str,
+    group: str,
+    cores: int,
+    target: float | None,
+    bound: str | None = None,
+    kinds: tuple[str, ...] = LOOPS,
 ) -> list[Comparison]:
     rows = []
-    for kind, name in [("Module + DataLoader", "Module + DataLoader"), ("Module", "Module alone")]:
+    for kind in kinds:
+        name = "Module alone" if kind == "Module" else kind
         rows.append(
             Comparison(
                 what,

@@ -10,7 +10,7 @@ import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from benchmarks.figures import STYLE, svg
 from benchmarks.palette import COLOURS, GREY, MARKERS
@@ -39,16 +39,26 @@ def rates_on_one_core(measured: Mapping[str, Measured]) -> bytes:
         figure, axes = plt.subplots(figsize=(7.6, 4.6), layout="constrained")
         for row, case in enumerate(CASES):
             timings = measured[f"step {label(case)}"].timings
-            for name, mark, text in [
-                (LIMIT, "|", "limit: a large product"),
-                ("products of 10", "", "limit: this step's products, 10 runs"),
+            for name, mark, colour, text in [
+                (LIMIT, "|", "black", "torch's large product"),
+                ("large product, XLA", "|", "#b0b0b0", "XLA's large product"),
+                ("products of 10", "", "", "torch's products of this step, 10 runs"),
             ]:
                 value = rate(timings[name])
                 if value is None:
                     continue
                 own = text if row == 0 else None
                 if mark:
-                    axes.plot(value / 1e9, row, mark, color="black", ms=17, mew=1.6, label=own)
+                    axes.plot(
+                        value / 1e9,
+                        row,
+                        mark,
+                        color=colour,
+                        ms=17,
+                        mew=1.6,
+                        linestyle="",
+                        label=own,
+                    )
                 else:
                     axes.barh(row, value / 1e9, height=0.62, color="#e3e3e3", label=own)
             for i, (name, text) in enumerate(SHOWN.items()):
@@ -73,9 +83,8 @@ def rates_on_one_core(measured: Mapping[str, Measured]) -> bytes:
 
 
 def exponent(x: list[float], y: list[float]) -> tuple[float, float]:
-    """b and log a of y = a x^b, fitted by least squares in logarithms to the larger half of x."""
-    half = len(x) // 2 if len(x) > 3 else 0
-    slope, intercept = np.polyfit(np.log(x[half:]), np.log(y[half:]), 1)
+    """b and log a of y = a x^b, fitted by least squares in logarithms."""
+    slope, intercept = np.polyfit(np.log(x), np.log(y), 1)
     return float(slope), float(intercept)
 
 
@@ -96,11 +105,12 @@ def costs_grow(growths: list[Growth], measured: Mapping[str, Measured]) -> bytes
                 [max(s) - m for m, s in zip(y, seconds, strict=True)],
             ]
             axes.errorbar(x, y, errors, color=COLOURS[0], marker="o", capsize=2, linestyle="none")
-            if len(x) > 1:
-                slope, intercept = exponent(x, y)
-                fitted = x[len(x) // 2 if len(x) > 3 else 0 :]
-                line = [np.exp(intercept) * v**slope for v in fitted]
-                axes.plot(fitted, line, "--", color=GREY)
+            fitted = [i for i, v in enumerate(x) if growth.fit_from <= v <= growth.fit_to]
+            if len(fitted) > 1:
+                fitted_x = [x[i] for i in fitted]
+                slope, intercept = exponent(fitted_x, [y[i] for i in fitted])
+                line = [np.exp(intercept) * v**slope for v in fitted_x]
+                axes.plot(fitted_x, line, "--", color=GREY)
                 title = f"{growth.x}: exponent {slope:.2f}"
             else:
                 title = growth.x
@@ -110,6 +120,9 @@ def costs_grow(growths: list[Growth], measured: Mapping[str, Measured]) -> bytes
             if max(y) < 10 * min(y):  # a decade at least, so that there are ticks with labels
                 middle = (max(y) * min(y)) ** 0.5
                 axes.set_ylim(middle / 10**0.6, middle * 10**0.6)
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_major_locator(FixedLocator(x))
             axes.xaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_major_formatter("{x:.0f}")

@@ -76,6 +76,27 @@ def numpy_product() -> Job:
     return Job(run, 2.0 * len(a) ** 3)
 
 
+def xla_product() -> Job:
+    """A large product by XLA, which brings kernels of its own, on one core: for information."""
+    _use_one_core()
+    import jax
+
+    a = jax.random.uniform(jax.random.key(0), (1500, 1500))
+    product = jax.jit(lambda a: a @ a)
+
+    def run(n: int) -> None:
+        for _ in range(n):
+            product(a).block_until_ready()
+
+    return Job(run, 2.0 * len(a) ** 3)
+
+
+def _use_one_core() -> None:
+    """XLA has no limit of threads; where processes cannot be bound (macOS) it uses all cores."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 def plain_loop(depth: int, width: int, batch_size: int, n_examples: int, loader: bool) -> Job:
     """``nn.Sequential``, ``torch.optim.SGD``, with a ``DataLoader`` or with indexed tensors."""
     import torch
@@ -168,13 +189,9 @@ def vmap(depth: int, width: int, batch_size: int, runs: int, n_examples: int) ->
 
 
 def keras_on_jax(depth: int, width: int, batch_size: int, n_examples: int) -> Job:
-    """``Model.fit``, compiled by XLA; the process is bound to one core, as XLA has no thread limit.
-
-    Where processes cannot be bound (macOS) it uses all cores.
-    """
+    """``Model.fit``, compiled by XLA, on one core."""
     os.environ["KERAS_BACKEND"] = "jax"
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    _use_one_core()
     import keras
 
     x, y = (t.numpy() for t in _digits(n_examples))

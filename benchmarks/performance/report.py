@@ -202,8 +202,8 @@ def _verdict(table: pd.DataFrame) -> str:
 
 
 def _limits(measured: Mapping[str, Measured]) -> tuple[list[str], list[list[str]]]:
-    header = ["GFLOP/s", "large product", "NumPy's"]
-    names = [LIMIT, "large product, NumPy"]
+    header = ["GFLOP/s", "large product", "NumPy's", "XLA's"]
+    names = [LIMIT, "large product, NumPy", "large product, XLA"]
     for runs in STACKS:
         header += [f"products, {runs}", f"step, {runs}"]
         names += [f"products of {runs}", f"stack of {runs}"]
@@ -256,6 +256,7 @@ def _whole_machine(table: pd.DataFrame, cores: int) -> tuple[list[str], list[lis
         againsts[f"{name}, best number of threads"] = f"{name}, best threads"
         if cores > 1:
             againsts[f"{name}, {cores} processes"] = f"{name}, {cores} processes"
+    againsts["Module alone, one thread"] = "Module alone, one thread"
     return _grid(table, whats, againsts, f"{SEEDS} seeds, whole machine")
 
 
