@@ -167,10 +167,12 @@ def test_the_citation_file_is_what_the_standard_asks_for():
 def test_the_lock_file_pins_everything_the_project_asks_for():
     project = (ROOT / "pyproject.toml").read_text()
     asked = re.findall(r'"([a-z0-9-]+)>=', project)
-    pinned = dict(
-        line.lower().split("==")
-        for line in (ROOT / "requirements.lock").read_text().splitlines()
-        if not line.startswith("#")
-    )
-    assert len(asked) >= 12 and set(asked) <= set(pinned)
-    assert pinned["torch"] == "2.13.0"
+
+    def pins(file: str) -> dict[str, str]:
+        lines = (ROOT / file).read_text().lower().splitlines()
+        return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+    always, with_peers = pins("requirements.lock"), pins("requirements-peers.lock")
+    assert len(asked) >= 12 and set(asked) <= set(always) | set(with_peers)
+    assert {"keras", "jax", "learnergy"} <= set(with_peers) and not set(always) & set(with_peers)
+    assert always["torch"] == "2.13.0" and {"pytest", "psutil"} <= set(always)
