@@ -1,4 +1,4 @@
-"""One update of every run by hand: what ``step`` has from autograd, at the machine's speed.
+"""One update of every run by hand: what ``step`` has from autograd, with little but its products.
 
 ``step`` is the definition. ``fused_step`` gives the same up to rounding and differs in three
 ways, each of them found with a profiler (reports/performance):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmarks.performance.measure import IDLE, Contender, Group, Measured, Timings
+from benchmarks.performance.measure import IDLE, IDLE_CORES, Contender, Group, Measured, Timings
 from benchmarks.performance.ours import step_operations
 
 Case = tuple[int, int, int]  # depth, width, batch size
@@ -17,7 +17,7 @@ CASES: tuple[Case, ...] = (
     (5, 100, 100), (5, 100, 10), (3, 1000, 100), (3, 1000, 10),
 )  # fmt: skip
 STACKS = (1, 10, 30)
-TRIAL_OPERATIONS = 5e11  # of a stack's whole trials at most: larger ones take too long a turn
+TRIAL_OPERATIONS = 3e11  # of a stack's whole trials at most: larger ones take too long a turn
 SEEDS = 10  # of a comparison on the whole machine
 N_EXAMPLES = 1800  # a multiple of every batch size
 LIMIT = "large matrix product"
@@ -47,6 +47,18 @@ def label(case: Case) -> str:
 def thread_counts(cores: int) -> list[int]:
     """1, 2, 4, ... and all cores: among them a plain loop has its best."""
     return sorted({2**i for i in range(cores.bit_length()) if 2**i <= cores} | {cores})
+
+
+def seeds_on(cores: int) -> tuple[int, int]:
+    """Processes and runs in each, for SEEDS runs on the whole machine or, evenly, a few more."""
+    processes = min(cores, SEEDS)
+    return processes, -(-SEEDS // processes)
+
+
+def seeds_text(cores: int) -> str:
+    """How many runs a comparison on the whole machine trains, in words."""
+    processes, runs = seeds_on(cores)
+    return f"{processes * runs} seeds"
 
 
 def _threads(n: int) -> str:
@@ -96,13 +108,14 @@ def _steps(case: Case, cores: int) -> Group:
             Contender(f"stack of {runs}", "ours.training_step", {**shape, **data, "runs": runs}),
         )
     ]
-    share = {"runs": -(-SEEDS // cores)}
+    processes, runs = seeds_on(cores)
+    share = {"runs": runs}
     return Group(
         f"step {label(case)}",
         (
             Contender(LIMIT, "ours.largest_product", home="torch"),
             Contender("large product, NumPy", "peers.numpy_product", home="torch"),
-            Contender("large product, XLA", "peers.xla_product", home="keras"),
+            Contender("large product, XLA", "peers.xla_product", home="xla"),
             *in_stacks,
             Contender(
                 "autograd, stack of 10",
@@ -113,19 +126,25 @@ def _steps(case: Case, cores: int) -> Group:
                 "whole machine",
                 "ours.training_step",
                 {**shape, **data, **share},
-                processes=cores,
+                processes=processes,
             ),
             Contender(
                 "products, whole machine",
                 "ours.products_of_a_step",
                 {**shape, **share},
-                processes=cores,
+                processes=processes,
             ),
             *_loops("peers.plain_loop", {**shape, **data}, cores),
             Contender(
                 "vmap of 10", "peers.vmap", {**shape, "n_examples": few, "runs": 10}, "torch"
             ),
-            Contender("Keras on JAX", "peers.keras_on_jax", {**shape, **data}, "keras"),
+            *(
+                Contender(name, "peers.keras_on_jax", {**shape, **data}, "xla", processes=n)
+                for name, n in {
+                    "Keras on JAX": 1,
+                    f"Keras on JAX, {cores} processes": cores,
+                }.items()
+            ),
             Contender("scikit-learn", "peers.sklearn_mlp", {**shape, **data}, "sklearn"),
         ),
         seconds=0.3,
@@ -140,7 +159,8 @@ def _short_enough(case: Case, runs: int) -> bool:
 def _trials(case: Case, cores: int) -> Group:
     shape = dict(zip(("depth", "width", "batch_size"), case, strict=True))
     options = {**shape, "updates": updates_of_a_trial(case)}
-    share = {"runs": -(-SEEDS // cores)}
+    processes, runs = seeds_on(cores)
+    share = {"runs": runs}
     return Group(
         f"trials {label(case)}",
         (
@@ -150,7 +170,9 @@ def _trials(case: Case, cores: int) -> Group:
                 if _short_enough(case, runs)
             ),
             Contender("one worker", "ours.whole_trials", {**options, **share}),
-            Contender("whole machine", "ours.whole_trials", {**options, **share}, processes=cores),
+            Contender(
+                "whole machine", "ours.whole_trials", {**options, **share}, processes=processes
+            ),
             *_loops("peers.plain_trials", options, cores, kinds=("Module + DataLoader",)),
             Contender(
                 "Module, 1 thread", "peers.plain_trials", {**options, "loader": False}, "torch"
@@ -207,6 +229,13 @@ def _greedy(cores: int) -> Group:
                     f"learnergy, {_threads(t)}", "peers.learnergy_dbn", options, "torch", threads=t
                 )
                 for t in thread_counts(cores)
+            ),
+            Contender(
+                f"learnergy, {cores} processes",
+                "peers.learnergy_dbn",
+                options,
+                "torch",
+                processes=cores,
             ),
         ),
     )
@@ -279,6 +308,7 @@ def comparisons(cores: int) -> list[Comparison]:
         *(row for case in CASES for row in _trial_rows(case, cores)),
         *_rbm_rows(),
         *_greedy_rows(cores),
+        *_sweep_rows(cores),
         Comparison(
             "runner overhead, suite quick at depth 2",
             "its training time",
@@ -288,6 +318,13 @@ def comparisons(cores: int) -> list[Comparison]:
             at_most=RUNNER_OVERHEAD,
         ),
     ]
+
+
+def _sweep_rows(cores: int) -> list[Comparison]:
+    if cores == 1:
+        return []
+    what = f"{cores} workers, a sweep of 48 trials, their start included"
+    return [Comparison(what, "one worker", "growth workers", str(cores), ("1",))]
 
 
 def _loop_names(kind: str, cores: int) -> tuple[str, ...]:
@@ -331,9 +368,11 @@ def _step_rows(case: Case, cores: int) -> list[Comparison]:
         Comparison(what, against, group, "stack of 10", theirs)
         for against, theirs in on_one_core.items()
     ]
-    what = f"{SEEDS} seeds of {label(case)}, training, whole machine"
+    what = f"{seeds_text(cores)} of {label(case)}, training, whole machine"
     bound = "products, whole machine"
     rows += _whole_machine_rows(what, group, cores, SEEDS_OF_LOOP.get(case), bound)
+    keras = f"Keras on JAX, {cores} processes"
+    rows.append(Comparison(what, keras, group, "whole machine", (keras,), bound=bound))
     return rows
 
 
@@ -350,20 +389,21 @@ def _trial_rows(case: Case, cores: int) -> list[Comparison]:
         for runs in STACKS
         if _short_enough(case, runs)
     ]
-    what = f"{SEEDS} seeds of {label(case)}, whole trials, whole machine"
+    what = f"{seeds_text(cores)} of {label(case)}, whole trials, whole machine"
     rows += _whole_machine_rows(what, group, cores, SEEDS_OF_LOOP.get(case), kinds=LOOPS[:1])
     rows.append(
         Comparison(what, "Module alone, one thread", group, "whole machine", ("Module, 1 thread",))
     )
     if cores > 1:
+        processes, runs = seeds_on(cores)
         rows.append(
             Comparison(
-                f"{cores} workers, whole trials {label(case)}",
-                "one worker",
+                f"{processes} processes, whole trials {label(case)}, stacks of {runs}",
+                "one process",
                 group,
                 "whole machine",
                 ("one worker",),
-                at_least=WORKERS_OF_IDEAL * cores if case == CASES[0] else None,
+                at_least=WORKERS_OF_IDEAL * processes if case == CASES[0] else None,
             )
         )
     return rows
@@ -459,23 +499,38 @@ def _greedy_rows(cores: int) -> list[Comparison]:
             "whole machine",
             theirs,
         ),
+        Comparison(
+            f"greedy pretraining 3 x 500, {cores} networks, whole machine",
+            f"learnergy DBN, {cores} processes",
+            "greedy",
+            "whole machine",
+            (f"learnergy, {cores} processes",),
+        ),
     ]
 
 
 COLUMNS = ["what", "against", "ratio", "low", "high", "target", "met", "idle"]
 
 
-def ratios(rows: Sequence[Comparison], measured: Mapping[str, Measured]) -> pd.DataFrame:
+def is_idle(seen: Measured, cores: int) -> bool:
+    """Whether others left the machine alone while a group was measured."""
+    return seen.others <= min(IDLE, IDLE_CORES / cores)
+
+
+def ratios(
+    rows: Sequence[Comparison], measured: Mapping[str, Measured], cores: int
+) -> pd.DataFrame:
     """The columns of ratios.csv: median over the repeats, least, greatest; empty if not measured.
 
     ``met`` is empty where there is no target, and where the machine was busy: no verdict then.
     """
-    return pd.DataFrame([_row(row, measured[row.group]) for row in rows], columns=COLUMNS)
+    found = [_row(row, measured[row.group], cores) for row in rows]
+    return pd.DataFrame(found, columns=COLUMNS)
 
 
-def _row(row: Comparison, seen: Measured) -> dict[str, object]:
+def _row(row: Comparison, seen: Measured, cores: int) -> dict[str, object]:
     found = _repeats(row, seen.timings)
-    idle = seen.others <= IDLE
+    idle = is_idle(seen, cores)
     target, met = "", ""
     if row.at_least is not None:
         target = f">= {row.at_least:g}"
@@ -500,10 +555,12 @@ def _row(row: Comparison, seen: Measured) -> dict[str, object]:
 def _repeats(row: Comparison, timings: Mapping[str, Timings]) -> list[float]:
     """The ratio in each repeat, whose turns were close in time; none if one side failed."""
     ours = timings[row.ours]
+    if ours.failed is not None:
+        return []
     if not row.theirs:
         return [(w - bare) / bare for w, bare in zip(ours.wall, ours.bare, strict=True)]
     there = [timings[name] for name in row.theirs if timings[name].failed is None]
-    if ours.failed is not None or not there:
+    if not there:
         return []
     best = max(there, key=lambda t: statistics.median(_rates(t, row.clock)))
     mine, other = _rates(ours, row.clock), _rates(best, row.clock)

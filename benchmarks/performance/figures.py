@@ -42,7 +42,7 @@ def rates_on_one_core(measured: Mapping[str, Measured]) -> bytes:
             for name, mark, colour, text in [
                 (LIMIT, "|", "black", "torch's large product"),
                 ("large product, XLA", "|", "#b0b0b0", "XLA's large product"),
-                ("products of 10", "", "", "torch's products of this step, 10 runs"),
+                ("products of 10", "", "", "torch's products of this step"),
             ]:
                 value = rate(timings[name])
                 if value is None:

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 # Share of the machine's CPU time that others may have. Ticks of the system's clock, 10 ms, and the
 # system's own work make up to a hundredth of what is found on an idle machine.
 IDLE = 0.05
+IDLE_CORES = 0.25  # and no more than this of one core: with many, the share alone would be lenient
 PAUSE = 0.05  # seconds between turns, and after several threads until they stop spinning:
 PAUSE_AFTER_THREADS = 0.3
 
@@ -92,20 +93,31 @@ class Laboratory:
         for repeat in range(repeats):
             for i in range(len(there)):
                 contender = there[(i + repeat) % len(there)]
+                if timings[contender.name].failed is not None:
+                    continue
                 tell(f"{contender.name}, {repeat + 1} of {repeats}")
                 others, seconds = self._turn(contender, timings[contender.name])
                 busy, whole = busy + others, whole + seconds
                 time.sleep(PAUSE if contender.threads == 1 else PAUSE_AFTER_THREADS)
-        for room in self._rooms.values():
-            room[1].send(("forget",))
+        self._forget()
         return Measured(timings, max(0.0, busy / whole) if whole else math.nan)
+
+    def _forget(self) -> None:
+        """Drop all jobs, and every process but the first of its kind."""
+        for key, (process, connection) in list(self._rooms.items()):
+            if key[2] == 0 and process.is_alive():
+                connection.send(("forget",))
+            else:
+                process.kill()
+                process.join()
+                del self._rooms[key]
 
     def _room(self, contender: Contender, number: int) -> Connection:
         key = (contender.home, contender.threads, number)
         if key not in self._rooms or not self._rooms[key][0].is_alive():
             context = multiprocessing.get_context("spawn")
             here, there = context.Pipe()
-            process = context.Process(target=_serve, args=(there, key[0], key[1]))
+            process = context.Process(target=_serve, args=(there, *key))
             process.start()
             there.close()
             self._rooms[key] = process, here
@@ -130,13 +142,24 @@ class Laboratory:
             timings.work += times * amount
 
     def _turn(self, contender: Contender, timings: Timings) -> tuple[float, float]:
-        """CPU seconds that others used, and that the machine had, meanwhile."""
-        rooms = [self._room(contender, number) for number in range(contender.processes)]
+        """CPU seconds that others used, and that the machine had, meanwhile.
+
+        A job that raises, or whose process dies, costs the contender all its timings.
+        """
         busy, own, started = _busy(), time.process_time(), time.perf_counter()
-        for room in rooms:
-            room.send(("run", contender.name))
-        answers = [room.recv() for room in rooms]
+        try:
+            rooms = [self._room(contender, number) for number in range(contender.processes)]
+            for room in rooms:
+                room.send(("run", contender.name))
+            answers = [room.recv() for room in rooms]
+        except (EOFError, OSError):
+            answers = ["its process died"]
         wall = time.perf_counter() - started
+        failures = [answer for answer in answers if isinstance(answer, str)]
+        if failures:
+            timings.failed = failures[0]
+            timings.wall, timings.cpu, timings.bare = [], [], []
+            return 0.0, 0.0
         cpu = sum(seconds for seconds, _ in answers)
         timings.wall.append(wall)
         timings.cpu.append(cpu)
@@ -163,10 +186,12 @@ def busy_share(seconds: float = 1.0) -> float:
     return psutil.cpu_percent(interval=seconds) / 100
 
 
-def _serve(connection: Connection, home: str, threads: int) -> None:
+def _serve(connection: Connection, home: str, threads: int, number: int) -> None:
     """A process's life: prepare jobs, run them when told, until the other end goes away."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)  # read when the libraries are loaded, below
+    if home == "xla" and hasattr(os, "sched_setaffinity"):  # it takes all cores that it sees
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[-1 - number]})
     if home == "ours":
         from benchmarks.executors import prepare_process
 
@@ -180,9 +205,13 @@ def _serve(connection: Connection, home: str, threads: int) -> None:
         if what == "forget":
             jobs.clear()
         elif what == "run":
-            job, times = jobs[rest[0]]
-            before = _cpu_seconds()
-            bare = job.run(times)
+            try:
+                job, times = jobs[rest[0]]  # not there if it was prepared by one that died
+                before = _cpu_seconds()
+                bare = job.run(times)
+            except Exception as error:  # noqa: BLE001 as below
+                connection.send(f"{type(error).__name__}: {error}"[:200])
+                continue
             connection.send((_cpu_seconds() - before, bare))
         else:
             name, function, options, seconds, times = rest

@@ -37,7 +37,7 @@ def step_operations(depth: int, width: int, batch_size: int) -> float:
 
 
 def largest_product() -> Job:
-    """The machine's limit: the fastest of a few large products, one thread."""
+    """The limit of all that uses torch: the fastest of a few large products, one thread."""
     import torch
 
     best_rate, best = 0.0, None
@@ -66,7 +66,7 @@ def _product(a, b, operations: float) -> Job:
 
 
 def products_of_a_step(depth: int, width: int, batch_size: int, runs: int) -> Job:
-    """The matrix products of an update and nothing else: a limit for these shapes."""
+    """The matrix products of an update and little else: a limit for these shapes and torch."""
     import torch
 
     sizes = [N_INPUTS, *[width] * depth, N_CLASSES]

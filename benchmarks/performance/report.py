@@ -20,16 +20,25 @@ from benchmarks.performance import figures
 from benchmarks.performance.comparisons import (
     CASES,
     LIMIT,
-    SEEDS,
     STACKS,
     bounds,
     comparisons,
     groups,
     growths,
+    is_idle,
     label,
     ratios,
+    seeds_on,
+    seeds_text,
 )
-from benchmarks.performance.measure import IDLE, Laboratory, Measured, Timings, busy_share
+from benchmarks.performance.measure import (
+    IDLE,
+    IDLE_CORES,
+    Laboratory,
+    Measured,
+    Timings,
+    busy_share,
+)
 from benchmarks.problem import Problem
 from benchmarks.progress import Progress, say
 from benchmarks.store import write_atomically
@@ -102,8 +111,12 @@ def write_report(reports: Path) -> str:
             for name, group in stored["groups"].items()
         }
         cores = where["cores"]
+        for group in groups(cores):
+            absent = {c.name for c in group.contenders} - measured[group.name].timings.keys()
+            if absent:
+                raise KeyError(f"{group.name}: {sorted(absent)[0]}")
         rows = comparisons(cores)
-        table = ratios(rows, measured)
+        table = ratios(rows, measured, cores)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Problem(
             f"{folder / DATA}: cannot be read as measurements ({error}); 'make performance' "
@@ -121,17 +134,21 @@ def write_report(reports: Path) -> str:
     readme = jinja.get_template("performance.md.j2").render(
         where=where,
         idle=IDLE,
+        idle_cores=IDLE_CORES,
+        keras=_keras(table),
+        seeds=seeds_text(cores),
         verdict=_verdict(table),
         targets=markdown_table(header, targets),
         limits=markdown_table(*_limits(measured)),
         one_core=markdown_table(*_one_core(table)),
         whole_machine=markdown_table(*_whole_machine(table, cores)),
         pretraining=markdown_table(*_list(table, ("RBM", "greedy"))),
-        runner=markdown_table(*_list(table, ("runner", f"{cores} workers"))),
+        runner=markdown_table(
+            *_list(table, ("runner", f"{cores} workers", f"{seeds_on(cores)[0]} processes"))
+        ),
         times=markdown_table(*_times(measured)),
         failed=_failed(measured),
         provenance=markdown_table(["", ""], _provenance(where, measured)),
-        seeds=SEEDS,
     )
     files = {
         "README.md": readme.encode(),
@@ -242,22 +259,28 @@ def _one_core(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     return _grid(table, whats, againsts, "one core, stack of 10")
 
 
+def _keras(table: pd.DataFrame) -> str:
+    """In how many cases one core trains more with Keras than with this program."""
+    rows = table[table["against"] == "Keras on JAX, one core"]
+    there = rows[rows["ratio"].notna()]
+    faster = int((there["ratio"] < 1).sum())
+    return f"Keras on JAX is the faster in {faster} of {len(there)} cases"
+
+
 def _whole_machine(table: pd.DataFrame, cores: int) -> tuple[list[str], list[list[str]]]:
     whats = {}
     for case in CASES:
-        whats[f"{SEEDS} seeds of {label(case)}, training, whole machine"] = (
-            f"{label(case)}, training"
-        )
-        whats[f"{SEEDS} seeds of {label(case)}, whole trials, whole machine"] = (
-            f"{label(case)}, trials"
-        )
+        start = f"{seeds_text(cores)} of {label(case)}"
+        whats[f"{start}, training, whole machine"] = f"{label(case)}, training"
+        whats[f"{start}, whole trials, whole machine"] = f"{label(case)}, trials"
     againsts = {}
     for name in ("Module + DataLoader", "Module alone"):
         againsts[f"{name}, best number of threads"] = f"{name}, best threads"
         if cores > 1:
             againsts[f"{name}, {cores} processes"] = f"{name}, {cores} processes"
     againsts["Module alone, one thread"] = "Module alone, one thread"
-    return _grid(table, whats, againsts, f"{SEEDS} seeds, whole machine")
+    againsts[f"Keras on JAX, {cores} processes"] = f"Keras on JAX, {cores} processes"
+    return _grid(table, whats, againsts, f"{seeds_text(cores)}, whole machine")
 
 
 def _list(table: pd.DataFrame, starts: tuple[str, ...]) -> tuple[list[str], list[list[str]]]:
@@ -311,7 +334,7 @@ def _failed(measured: Mapping[str, Measured]) -> list[str]:
 def _provenance(where: Mapping, measured: Mapping[str, Measured]) -> list[list[str]]:
     shares = {name: seen.others for name, seen in measured.items()}
     most = max(shares, key=shares.get)
-    busy = [name for name, share in shares.items() if share > IDLE]
+    busy = [name for name, seen in measured.items() if not is_idle(seen, where["cores"])]
     rows = {
         "measured": where["started"],
         "machine": f"{where['cpu']}, {where['cores']} cores, {where['system']}, "

@@ -30,7 +30,7 @@ def row(**options) -> Comparison:
 
 
 def one(comparison: Comparison, seen: Measured) -> dict:
-    return ratios([comparison], {"g": seen}).iloc[0].to_dict()
+    return ratios([comparison], {"g": seen}, cores=2).iloc[0].to_dict()
 
 
 def test_a_ratio_is_the_median_over_repeats_of_the_rates_of_that_repeat():
@@ -48,7 +48,19 @@ def test_the_best_of_several_peers_counts():
     assert one(row(theirs=("b", "c")), seen)["ratio"] == 2.0
     seen.timings["c"] = Timings(failed="ImportError: no c")
     assert one(row(theirs=("b", "c")), seen)["ratio"] == 4.0
-    assert math.isnan(ratios([row(theirs=("c",))], {"g": seen})["ratio"].astype(float).item())
+    assert math.isnan(float(one(row(theirs=("c",)), seen)["ratio"] or math.nan))
+    seen.timings["a"] = Timings(failed="OSError: no a")
+    assert one(row(at_least=1.0), seen)["met"] == ""
+
+
+def test_the_best_is_the_one_of_the_best_median_by_the_clock_that_counts():
+    # b has the best single repeat, c the best median; by CPU seconds it is b
+    seen = Measured(
+        {"a": timings([2] * 3), "b": timings([1, 4, 4]), "c": timings([3, 3, 3])}, others=0.0
+    )
+    assert one(row(theirs=("b", "c")), seen)["ratio"] == 1.5
+    seen.timings["b"].cpu, seen.timings["c"].cpu = [8.0] * 3, [16.0] * 3
+    assert one(row(theirs=("b", "c"), clock="cpu"), seen)["ratio"] == 2.0
 
 
 def test_cpu_seconds_can_count_instead():
@@ -70,10 +82,14 @@ def test_a_busy_machine_gets_no_verdict():
     seen = Measured({"a": timings([1]), "b": timings([9])}, others=measure.IDLE + 0.001)
     found = one(row(at_least=1.0), seen)
     assert (found["met"], found["idle"]) == ("", "no") and found["ratio"] == 9.0
+    seen.others = measure.IDLE  # of 2 cores a tenth of one, of 64 more than three
+    assert comparisons.is_idle(seen, 2) and not comparisons.is_idle(seen, 64)
 
 
 def test_the_bound_is_the_ratio_that_the_products_alone_would_have():
-    seen = Measured({"a": timings([2]), "b": timings([4]), "p": timings([1])}, others=0.0)
+    seen = Measured(
+        {"a": timings([2] * 3), "b": timings([4] * 3), "p": timings([1, 2, 0.5])}, others=0.0
+    )
     assert comparisons.bounds([row(bound="p"), row()], {"g": seen}) == [4.0, None]
 
 
@@ -145,6 +161,11 @@ def test_all_that_is_compared_is_measured_under_a_name_of_its_own():
         assert len({(r.what, r.against) for r in rows}) == len(rows)
 
 
+def test_the_seeds_of_the_whole_machine_are_those_that_are_trained():
+    assert [comparisons.seeds_on(n) for n in (1, 2, 4, 64)] == [(1, 10), (2, 5), (4, 3), (10, 1)]
+    assert [comparisons.seeds_text(n) for n in (2, 4, 64)] == ["10 seeds", "12 seeds", "10 seeds"]
+
+
 def test_plain_loops_are_tried_with_up_to_all_threads():
     assert [comparisons.thread_counts(n) for n in (1, 2, 6, 8)] == [
         [1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8],
@@ -168,6 +189,86 @@ def test_contenders_take_turns_and_one_that_fails_costs_only_itself():
             seen.timings["good"].work / seen.timings["good"].times
         )
         assert 0 <= seen.others <= 1
+
+
+class FakeRoom:
+    """Answers at once, and keeps what it was told."""
+
+    def __init__(self, told: list, cpu: float, bare: float | None = None) -> None:
+        self.told, self.answer = told, (cpu, bare)
+
+    def send(self, message) -> None:
+        self.told.append(message)
+
+    def recv(self):
+        if isinstance(self.answer[0], Exception):
+            raise self.answer[0]
+        return (1, 1.0) if self.told[-1][0] == "prepare" else self.answer
+
+
+def in_fake_rooms(monkeypatch, rooms: dict, group: Group, repeats: int) -> Measured:
+    laboratory = Laboratory()
+    monkeypatch.setattr(laboratory, "_room", lambda c, number: rooms[c.name][number])
+    monkeypatch.setattr(measure, "PAUSE", 0)
+    return laboratory.measure(group, repeats)
+
+
+def test_cpu_seconds_of_all_processes_count_and_the_rest_is_others(monkeypatch):
+    told: list = []
+    rooms = {"a": [FakeRoom(told, 3.0, 1.0), FakeRoom(told, 4.0, 2.0)]}
+    busy = iter([100.0, 110.0])
+    monkeypatch.setattr(measure, "_busy", lambda: next(busy))
+    clock = iter([0.0, 50.0])
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(measure.time, "process_time", lambda: 0.0)
+    monkeypatch.setattr(measure.os, "cpu_count", lambda: 4)
+    seen = in_fake_rooms(monkeypatch, rooms, Group("g", (Contender("a", "", processes=2),)), 1)
+    # 10 s were busy, 3 + 4 of them ours, of 4 x 50 that there were; the slower process decides
+    assert seen.timings["a"].cpu == [7.0] and seen.timings["a"].bare == [2.0]
+    assert seen.timings["a"].wall == [50.0] and seen.others == pytest.approx(3 / 200)
+
+
+def test_each_contender_is_first_in_its_turn(monkeypatch):
+    told: list = []
+    rooms = {name: [FakeRoom(told, 0.0)] for name in "abc"}
+    group = Group("g", tuple(Contender(name, "") for name in "abc"))
+    in_fake_rooms(monkeypatch, rooms, group, 3)
+    runs = [name for what, name, *_ in told if what == "run"]
+    assert "".join(runs) == "abc" + "bca" + "cab"
+
+
+def test_a_process_that_dies_at_work_costs_its_contender_and_nothing_else(monkeypatch):
+    told: list = []
+    rooms = {"a": [FakeRoom(told, 1.0)], "b": [FakeRoom(told, 1.0)]}
+    group = Group("g", (Contender("a", ""), Contender("b", "")))
+    laboratory = Laboratory()
+    monkeypatch.setattr(laboratory, "_room", lambda c, number: rooms[c.name][number])
+
+    def tell(text: str) -> None:
+        if text == "b, 2 of 3":
+            rooms["b"][0].answer = (EOFError(), None)
+
+    seen = laboratory.measure(group, 3, tell)
+    assert seen.timings["b"].failed == "its process died" and seen.timings["b"].wall == []
+    assert len(seen.timings["a"].wall) == 3
+
+
+def test_jobs_lost_with_a_process_are_named_and_the_others_go_on():
+    options = {**SHAPE, "runs": 1, "n_examples": 40}
+    here = Contender("here", "ours.training_step", options)
+    other = Contender("other", "peers.plain_loop", {**SHAPE, "n_examples": 40, "loader": True},
+                      "torch")  # fmt: skip
+
+    def tell(text: str) -> None:
+        if text == "here, 2 of 3":
+            process, _ = laboratory._rooms["ours", 1, 0]
+            process.kill()
+            process.join()
+
+    with Laboratory() as laboratory:
+        seen = laboratory.measure(Group("g", (here, other), seconds=0.01), 3, tell)
+    assert "KeyError" in seen.timings["here"].failed and not seen.timings["here"].wall
+    assert len(seen.timings["other"].wall) == 3
 
 
 def fake(cores=2, others=0.01) -> dict:
@@ -225,9 +326,10 @@ def test_a_report_of_a_busy_machine_withholds_verdicts_and_names_what_failed(tmp
     assert "Keras on JAX: ModuleNotFoundError: No module named 'keras'" in readme
 
 
-def test_damaged_measurements_are_named_and_the_report_is_left(tmp_path):
+@pytest.mark.parametrize("group", ["rbm", "growth depth", "step 20 x 50, batch 10"])
+def test_damaged_measurements_are_named_and_the_report_is_left(tmp_path, group):
     content = fake()
-    del content["groups"]["rbm"]
+    del content["groups"][group]
     stored(tmp_path, content)
     with pytest.raises(Problem, match=r"measurements.json: cannot be read .*make performance"):
         write_all(tmp_path)

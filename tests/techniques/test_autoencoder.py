@@ -1,5 +1,7 @@
 """The hand-written gradient against autograd on the loss as defined, and one layer's training."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy
@@ -76,6 +78,28 @@ def test_the_fused_update_equals_the_readable_one(activation, tied, unit_interva
     for pair in zip(*copies, strict=True):
         for got, expected in zip(*(c.tensors() for c in pair), strict=True):
             torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_an_activation_without_a_derivative_by_hand_is_trained_by_the_readable_update():
+    @dataclass(frozen=True)
+    class Plain:  # the logistic function, as autograd alone knows it
+        unit_interval = True
+
+        def __call__(self, z):
+            return torch.sigmoid(z)
+
+        def saturated(self, a):
+            return a.mean((1, 2))
+
+    weights = []
+    x = torch.rand(8, 6, generator=torch.Generator().manual_seed(0))
+    for activation in (Plain(), Sigmoid()):
+        technique = Autoencoder(epochs=2, batch_size=4)
+        recipe = BASELINE.but(pretraining=technique, activation=activation)
+        network = build(recipe, n_inputs=6, n_classes=2, depth=1, width=5, seeds=[3])
+        greedy(network, x, [3])
+        weights.append(network.parameters[0]["weight"].detach())
+    torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("tied", [True, False])
