@@ -78,7 +78,9 @@ def rates_on_one_core(measured: Mapping[str, Measured]) -> bytes:
         axes.grid(axis="y", visible=False)
         axes.set_xlim(left=0)
         axes.set_xlabel("GFLOP/s of a training step on one core")
-        figure.legend(loc="outside upper center", ncols=3, fontsize=7.5, frameon=False)
+        legend = figure.legend(loc="outside upper center", ncols=3, fontsize=7.5, frameon=False)
+        for handle in legend.get_lines():  # strokes as long as a bar would run into each other
+            handle.set_markersize(min(handle.get_markersize(), 8))
         return svg(figure)
 
 
