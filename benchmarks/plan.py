@@ -117,6 +117,9 @@ def cost(stack: Sequence[Trial]) -> float:
     total = len(stack) * weights * 6 * budget.updates * budget.batch_size
     total += len(stack) * weights * 2 * evaluations * 2 * trial.data.n_valid
     if trial.recipe.pretraining is not None:
-        n_seeds = len({t.seed for t in stack})
-        total += n_seeds * weights * 10 * trial.recipe.pretraining.epochs * trial.data.n_train
+        n_seeds, epochs = (
+            len({t.seed for t in stack}),
+            getattr(trial.recipe.pretraining, "epochs", 1),
+        )
+        total += n_seeds * weights * 10 * epochs * trial.data.n_train
     return total

@@ -117,9 +117,10 @@ class Suite(_Strict):
             )
         for name in self.recipes:
             pretraining = RECIPES[name].pretraining
-            if pretraining is not None and pretraining.batch_size > n_train:
+            batch_size = getattr(pretraining, "batch_size", 1)
+            if batch_size > n_train:
                 raise ValueError(
-                    f"data.n_train: {n_train} must be at least {pretraining.batch_size}, "
+                    f"data.n_train: {n_train} must be at least {batch_size}, "
                     f"the batch that pretrains {name!r}"
                 )
         if self.seeds > FIRST_TUNING_SEED:

@@ -16,7 +16,7 @@ from benchmarks.trial import Trial
 from techniques.backpropagation import fastest_step
 from techniques.network import Network, build, cross_entropy
 from techniques.pretraining.greedy import greedy
-from techniques.streams import batches, take
+from techniques.streams import batches, take, uniform_noise
 
 TRAINED_BELOW = 0.5  # a run has trained if its training error fell to this share of chance
 _ROWS = 500  # examples evaluated at once; part of the protocol, as it can touch the last bit
@@ -29,12 +29,16 @@ def train_stack(trials: Sequence[Trial]) -> list[dict]:
     split = datasets.load(first.data.name, first.data.n_train, first.data.n_valid).to(device)
 
     started, cpu_started = time.perf_counter(), time.process_time()
+    if first.recipe.inputs is not None:
+        split = split.map(first.recipe.inputs.fit(split.x_train))
     network = _initial(trials, split)
     _wait(device)
     seconds_initial = time.perf_counter() - started
     seconds_pretrain = seconds_initial if first.recipe.pretraining is not None else 0.0
 
     log = _Log(trials, split)
+    if network.recipe.noisy:
+        network.uniform = uniform_noise([t.seed for t in trials], "noise", device)
     update_runs = fastest_step(network.recipe)
     state = network.recipe.optimisation.start(network.trainable())
     lr = torch.tensor([t.lr for t in trials], device=device).view(-1, 1, 1)
@@ -86,13 +90,12 @@ def _initial(trials: Sequence[Trial], split: Split) -> Network:
         first.recipe,
         n_inputs=split.n_inputs,
         n_classes=split.n_classes,
-        depth=first.depth,
-        width=first.width,
+        widths=[first.width] * first.depth,
         seeds=seeds,
         device=split.x_train.device,
     )
     if first.recipe.pretraining is not None:
-        greedy(network, split.x_train, seeds)
+        greedy(network, split.x_train, seeds, y=split.y_train)
     return network.select([seeds.index(t.seed) for t in trials])
 
 

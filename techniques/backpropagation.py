@@ -22,7 +22,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from techniques.network import Network, cross_entropy
+from techniques.network import Network
 from techniques.optimisation.sgd import Sgd
 from techniques.recipe import Recipe
 
@@ -33,9 +33,15 @@ def step(network: Network, x: Tensor, y: Tensor, state: list[Tensor], lr: Tensor
     ``state`` is the optimiser's, lr (R, 1, 1) each run's learning rate.
     """
     parameters = network.trainable()
-    loss = cross_entropy(network(x, training=True), y)
+    loss = network.loss(x, y)
     gradients = torch.autograd.grad(loss.sum(), parameters)
+    for regularisation in network.recipe.regularisation:
+        if hasattr(regularisation, "add_gradient"):
+            gradients = regularisation.add_gradient(network, gradients)
     network.recipe.optimisation.step(parameters, gradients, state, lr)
+    for regularisation in network.recipe.regularisation:
+        if hasattr(regularisation, "project_"):
+            regularisation.project_(network)
     return loss.detach()
 
 
@@ -43,11 +49,16 @@ def has_fused_step(recipe: Recipe) -> bool:
     """Whether every technique of the recipe brings its derivative along."""
     slots = (recipe.activation, recipe.normalisation, recipe.connection)
     derivatives = all(slot is None or hasattr(slot, "backward_") for slot in slots)
-    return derivatives and isinstance(recipe.optimisation, Sgd)
+    plain = not recipe.regularisation and type(recipe.optimisation) is Sgd
+    return derivatives and plain
 
 
 def fastest_step(recipe: Recipe) -> Callable[..., Tensor]:
-    """``fused_step`` if the recipe has it, else ``step``."""
+    """The optimiser's own if it needs more than one gradient, ``fused_step`` if there is one, or
+    ``step``.
+    """
+    if hasattr(recipe.optimisation, "update"):
+        return recipe.optimisation.update
     return fused_step if has_fused_step(recipe) else step
 
 
@@ -67,7 +78,7 @@ def fused_step(
             saved.append(for_backward)
         activations.append(activation.forward_(z))
         h = activations[-1]
-        outputs.append(h if connection is None else connection(index, h, outputs))
+        outputs.append(h if connection is None else connection.join(index, h, outputs))
     top = network.parameters[-1]
     logits = torch.baddbmm(top["bias"], outputs[-1], top["weight"])
 

@@ -7,7 +7,7 @@ a combination several. Everything in a slot is a frozen dataclass whose fields a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 
 from techniques.activations.relu import Relu
 from techniques.activations.sigmoid import Sigmoid
@@ -30,16 +30,29 @@ class Recipe:
     Raises ValueError where techniques do not go together, naming both.
     """
 
+    inputs: object | None = None  # what is done to the examples before they are seen
     initialisation: Callable = field(default_factory=FanIn)
     activation: Callable = field(default_factory=Sigmoid)
-    pretraining: Rbm | Autoencoder | None = None
-    normalisation: BatchNorm | None = None
-    connection: Residual | None = None
-    optimisation: Sgd = field(default_factory=Sgd)
+    pretraining: object | None = None  # whatever sets weights from data before training
+    normalisation: object | None = None
+    connection: object | None = None
+    optimisation: object = field(default_factory=Sgd)
+    regularisation: tuple = ()  # several go together
 
     def __post_init__(self) -> None:
-        if self.pretraining is not None:
-            self.pretraining.check(self)
+        for technique in self.techniques():
+            if hasattr(technique, "check"):
+                technique.check(self)
+
+    def techniques(self) -> list[object]:
+        """All techniques in the slots."""
+        slots = [getattr(self, f.name) for f in fields(self) if f.name != "regularisation"]
+        return [t for t in (*slots, *self.regularisation) if t is not None]
+
+    @property
+    def noisy(self) -> bool:
+        """Whether training draws random numbers, as dropout does."""
+        return any(getattr(technique, "noisy", False) for technique in self.techniques())
 
     def but(self, **changes: object) -> Recipe:
         """The same recipe with some slots filled otherwise."""
@@ -53,11 +66,23 @@ class Recipe:
     def settings(self) -> dict[str, dict[str, object]]:
         """Filled slots as plain data: slot -> technique and its settings (for keys and tables)."""
         filled = {f.name: getattr(self, f.name) for f in fields(self)}
+        several = filled.pop("regularisation")
+        filled |= {f"regularisation:{type(t).__name__}": t for t in several}
         return {
-            slot: {"technique": type(technique).__name__, **asdict(technique)}
+            slot: {"technique": type(technique).__name__, **_plain(technique)}
             for slot, technique in filled.items()
             if technique is not None
         }
+
+
+def _plain(technique: object) -> dict[str, object]:
+    """A technique's settings; of one that wraps another, with the other's name."""
+    settings = asdict(technique)
+    for name in settings:
+        inner = getattr(technique, name)
+        if is_dataclass(inner):
+            settings[name] = {"technique": type(inner).__name__, **_plain(inner)}
+    return settings
 
 
 BASELINE = Recipe()  # logistic units, U(+-1/sqrt(fan_in)), SGD with momentum

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -42,6 +43,11 @@ class Split:
     def to(self, device: torch.device | str) -> Split:
         """The same split on another device."""
         return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def map(self, transform: Callable[[Tensor], Tensor]) -> Split:
+        """The same split with its inputs transformed, (N, D) -> (N, D)."""
+        inputs = ("x_train", "x_valid", "x_test")
+        return replace(self, **{name: transform(getattr(self, name)) for name in inputs})
 
 
 def from_bytes(images: np.ndarray, labels: np.ndarray, parts: tuple[np.ndarray, ...]) -> Split:

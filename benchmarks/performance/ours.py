@@ -106,7 +106,7 @@ def training_step(
     split = load("mnist5k", n_examples, 100)
     seeds = list(range(runs))
     network = build(
-        BASELINE, n_inputs=N_INPUTS, n_classes=N_CLASSES, depth=depth, width=width, seeds=seeds
+        BASELINE, n_inputs=N_INPUTS, n_classes=N_CLASSES, widths=[width] * depth, seeds=seeds
     )
     state = BASELINE.optimisation.start(network.trainable())
     lr = torch.full((runs, 1, 1), 0.01)

@@ -18,8 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from techniques.network import Layer, Network
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,17 @@ class Residual:
         """Whether the sum is taken after this hidden layer (0 is the first)."""
         return layer >= 1 and layer % self.every == 0
 
-    def __call__(self, layer: int, a: Tensor, outputs: Sequence[Tensor]) -> Tensor:
-        """a (R, B, n) of hidden layer ``layer``; outputs below it, last one nearest -> h."""
+    def layer(
+        self, network: Network, index: int, below: Sequence[Layer], training: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Pre-activation, activation and output (R, B, n) of a hidden layer on those below it."""
+        z = network.linear(index, below[-1].output, training=training)
+        z = network.normalise(index, z, training=training)
+        a = network.activate(index, z)
+        return z, a, a + below[-self.every].output if self.ends_block(index) else a
+
+    def join(self, layer: int, a: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+        """The sum alone, of a (R, B, n) and the outputs below, of which the last is the nearest."""
         return a + outputs[-self.every] if self.ends_block(layer) else a
 
     def backward_(self, layer: int, grad: Tensor, links: dict[int, Tensor]) -> Tensor:
@@ -54,8 +67,10 @@ class Residual:
             links[layer + 1 - self.every] = grad.clone()  # grad itself will be overwritten
         return grad
 
-    def modules(self, layers: Sequence[Sequence[nn.Module]]) -> list[nn.Module]:
-        """Hidden layers, given as lists of modules, wired for an exported network."""
+    def modules(
+        self, network: Network, run: int, layers: Sequence[Sequence[nn.Module]]
+    ) -> list[nn.Module]:
+        """One run's hidden layers, given as lists of modules, wired for an exported network."""
         wired, block = [*layers[0]], []
         for layer in range(1, len(layers)):
             block.extend(layers[layer])

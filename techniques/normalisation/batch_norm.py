@@ -36,12 +36,14 @@ class BatchNorm:
     momentum: float = 0.1
     epsilon: float = 1e-5
 
-    def parameters(self, runs: int, n_units: int) -> dict[str, Tensor]:
-        """What is trained: scale 1 and shift 0, each (R, 1, n)."""
+    def parameters(self, weight: Tensor) -> dict[str, Tensor]:
+        """What is trained: scale 1 and shift 0, each (R, 1, n); weight (R, fan_in, n)."""
+        runs, _, n_units = weight.shape
         return {"scale": torch.ones(runs, 1, n_units), "shift": torch.zeros(runs, 1, n_units)}
 
-    def statistics(self, runs: int, n_units: int) -> dict[str, Tensor]:
+    def statistics(self, weight: Tensor) -> dict[str, Tensor]:
         """What is tracked for evaluation: running mean 0 and variance 1, each (R, 1, n)."""
+        runs, _, n_units = weight.shape
         return {
             "running_mean": torch.zeros(runs, 1, n_units),
             "running_variance": torch.ones(runs, 1, n_units),

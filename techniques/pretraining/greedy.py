@@ -20,14 +20,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from techniques.network import Network
+from techniques.network import Layer, Network
 
 _ROWS = 1000  # examples pushed through a layer at once: bounds memory, decides no number
 
 
 @torch.no_grad()
-def greedy(network: Network, x: Tensor, seeds: Sequence[int]) -> None:
+def greedy(network: Network, x: Tensor, seeds: Sequence[int], *, y: Tensor | None = None) -> None:
     """Pretrain every hidden layer in place on x (N, D), as the network's recipe says.
+
+    y (N,) are the labels, for the methods that want them.
 
     Raises ValueError where the method needs inputs in [0, 1] and x has others.
     """
@@ -36,17 +38,31 @@ def greedy(network: Network, x: Tensor, seeds: Sequence[int]) -> None:
         raise ValueError("the recipe has no pretraining")
     low, high = float(x.min()), float(x.max())
     unit_interval = low >= 0 and high <= 1
+    labels = {}
+    if getattr(recipe.pretraining, "needs_labels", False):
+        if y is None:
+            raise ValueError(f"{type(recipe.pretraining).__name__} pretraining needs labels")
+        labels = {"y": y}
     if recipe.pretraining.needs_unit_interval and not unit_interval:
         raise ValueError(f"inputs must lie in [0, 1] for an RBM, got [{low:g}, {high:g}]")
     reach = 1 if recipe.connection is None else recipe.connection.reach
     outputs = [x]  # the last few representations: (N, D), shared by all runs, then (R, N, n)
     for index in range(network.depth):
         recipe.pretraining.train_layer(
-            network, index, outputs[-1], seeds, unit_interval=unit_interval
+            network, index, outputs[-1], seeds, unit_interval=unit_interval, **labels
         )
+        _restart_normalisation(network, index)
         if index + 1 < network.depth:
             outputs = [*outputs, _represent(network, index, outputs)][-reach:]
         unit_interval = recipe.outputs_in_unit_interval
+
+
+def _restart_normalisation(network: Network, index: int) -> None:
+    """What normalisation learns starts afresh from the weights that pretraining left."""
+    norm, parameters = network.recipe.normalisation, network.parameters[index]
+    if norm is not None:
+        for name, start in norm.parameters(parameters["weight"]).items():
+            parameters[name].copy_(start)
 
 
 def _represent(network: Network, index: int, outputs: Sequence[Tensor]) -> Tensor:
@@ -56,7 +72,10 @@ def _represent(network: Network, index: int, outputs: Sequence[Tensor]) -> Tenso
         [
             network.layer(
                 index,
-                [h[..., start : start + _ROWS, :].expand(network.runs, -1, -1) for h in outputs],
+                [
+                    Layer(*3 * (h[..., start : start + _ROWS, :].expand(network.runs, -1, -1),))
+                    for h in outputs
+                ],
             ).output
             for start in range(0, n_examples, _ROWS)
         ],

@@ -48,7 +48,7 @@ def fingerprint(name: str) -> dict[str, list[float]]:
     )
     (outcome,) = train_stack([asked])
     split = datasets.load("mnist5k", 500, 200)
-    network = build(asked.recipe, n_inputs=784, n_classes=10, depth=3, width=16, seeds=[0])
+    network = build(asked.recipe, n_inputs=784, n_classes=10, widths=[16] * 3, seeds=[0])
     if asked.recipe.pretraining is not None:
         greedy(network, split.x_train, [0])
     found = {

@@ -46,9 +46,7 @@ def test_a_trial_equals_a_plain_torch_loop(technique):
     (outcome,) = train_stack([asked])
     split = datasets.load("mnist5k", 500, 200)
 
-    net = build(
-        asked.recipe, n_inputs=784, n_classes=10, depth=1, width=16, seeds=[asked.seed]
-    ).export(0)
+    net = build(asked.recipe, n_inputs=784, n_classes=10, widths=[16], seeds=[asked.seed]).export(0)
     optimiser = torch.optim.SGD(net.parameters(), lr=asked.lr, momentum=0.9)
     order = batches([asked.seed], "order", 500, 50)
     loss_of = torch.nn.functional.cross_entropy
@@ -143,7 +141,7 @@ def test_pretraining_once_for_several_rates_equals_pretraining_for_each(techniqu
 
 def test_errors_are_counted_over_all_chunks_and_nan_is_an_error(monkeypatch):
     monkeypatch.setattr("benchmarks.train._ROWS", 7)
-    network = build(RECIPES["plain"], n_inputs=5, n_classes=3, depth=1, width=4, seeds=[0, 1])
+    network = build(RECIPES["plain"], n_inputs=5, n_classes=3, widths=[4], seeds=[0, 1])
     g = torch.Generator().manual_seed(0)
     x, y = torch.rand(20, 5, generator=g), torch.randint(0, 3, (20,), generator=g)
     loss, wrong = evaluate(network, x, y)
@@ -160,7 +158,7 @@ def test_errors_are_counted_over_all_chunks_and_nan_is_an_error(monkeypatch):
 
 @pytest.mark.parametrize("technique", ["plain", "tanh", "batch-norm"])
 def test_probes_equal_those_of_the_exported_network(technique):
-    network = build(RECIPES[technique], n_inputs=6, n_classes=3, depth=3, width=5, seeds=[0, 1])
+    network = build(RECIPES[technique], n_inputs=6, n_classes=3, widths=[5] * 3, seeds=[0, 1])
     with torch.no_grad():  # some units are to be saturated
         for layer in network.parameters[:-1]:
             layer["weight"].mul_(6)

@@ -96,7 +96,7 @@ def test_an_activation_without_a_derivative_by_hand_is_trained_by_the_readable_u
     for activation in (Plain(), Sigmoid()):
         technique = Autoencoder(epochs=2, batch_size=4)
         recipe = BASELINE.but(pretraining=technique, activation=activation)
-        network = build(recipe, n_inputs=6, n_classes=2, depth=1, width=5, seeds=[3])
+        network = build(recipe, n_inputs=6, n_classes=2, widths=[5], seeds=[3])
         greedy(network, x, [3])
         weights.append(network.parameters[0]["weight"].detach())
     torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-6)
@@ -109,7 +109,7 @@ def test_training_a_layer_is_momentum_on_autograds_gradient(tied, corruption_lev
         epochs=2, batch_size=4, lr=0.2, corruption_level=corruption_level, tied_weights=tied
     )
     recipe = BASELINE.but(pretraining=technique)
-    network = build(recipe, n_inputs=6, n_classes=2, depth=1, width=5, seeds=[3])
+    network = build(recipe, n_inputs=6, n_classes=2, widths=[5], seeds=[3])
     start = network.parameters[0]["weight"].detach().clone()
     x = torch.rand(8, 6, generator=torch.Generator().manual_seed(0))
     greedy(network, x, [3])
@@ -150,7 +150,7 @@ def test_corruption_sets_the_stated_share_to_zero_and_keeps_the_target(monkeypat
 
     monkeypatch.setattr(autoencoder, "fused_update", spy)
     recipe = BASELINE.but(pretraining=Autoencoder(epochs=1, corruption_level=0.25))
-    network = build(recipe, n_inputs=400, n_classes=2, depth=1, width=3, seeds=[0])
+    network = build(recipe, n_inputs=400, n_classes=2, widths=[3], seeds=[0])
     x = 0.5 + 0.5 * torch.rand(100, 400, generator=torch.Generator().manual_seed(0))
     greedy(network, x, [0])
     ((v, corrupted),) = seen
@@ -174,7 +174,7 @@ def test_outputs_outside_the_unit_interval_get_a_linear_decoder(monkeypatch):
         BASELINE.but(pretraining=technique),
         BASELINE.but(pretraining=technique, activation=Relu(), initialisation=HeNormal()),
     ):
-        network = build(recipe, n_inputs=6, n_classes=2, depth=2, width=5, seeds=[0])
+        network = build(recipe, n_inputs=6, n_classes=2, widths=[5] * 2, seeds=[0])
         greedy(network, torch.rand(8, 6, generator=torch.Generator().manual_seed(0)), [0])
     assert seen == [True, True, True, False]
 

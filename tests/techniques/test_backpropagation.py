@@ -24,7 +24,7 @@ MORE = {
 
 def after_updates(recipe, update_runs, dtype, *, largest_lr=1.0):
     """Losses (updates, R), parameters, statistics and velocities of a stack of three runs."""
-    network = build(recipe, n_inputs=13, n_classes=3, depth=5, width=7, seeds=[4, 0, 7])
+    network = build(recipe, n_inputs=13, n_classes=3, widths=[7] * 5, seeds=[4, 0, 7])
     network = network.to(dtype)
     state = recipe.optimisation.start(network.trainable())
     lr = largest_lr * torch.tensor([0.3, 0.01, 1.0], dtype=dtype).view(-1, 1, 1)
@@ -61,7 +61,7 @@ def test_in_float32_the_two_differ_by_rounding_only(recipe):
 
 
 def test_the_batch_is_not_overwritten():
-    network = build(BASELINE, n_inputs=4, n_classes=3, depth=2, width=5, seeds=[0])
+    network = build(BASELINE, n_inputs=4, n_classes=3, widths=[5] * 2, seeds=[0])
     state = BASELINE.optimisation.start(network.trainable())
     x, y = torch.rand(1, 6, 4, generator=torch.Generator().manual_seed(0)), torch.zeros(1, 6).long()
     kept = x.clone()

@@ -12,8 +12,10 @@ def test_output_gradients_and_running_statistics_equal_torchs_over_20_steps():
     draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)  # noqa: E731
     runs, batch_size, n = 3, 7, 4
     norm = BatchNorm()
-    parameters = {k: v.double().requires_grad_() for k, v in norm.parameters(runs, n).items()}
-    statistics = {k: v.double() for k, v in norm.statistics(runs, n).items()}
+    parameters = {
+        k: v.double().requires_grad_() for k, v in norm.parameters(torch.empty(runs, 1, n)).items()
+    }
+    statistics = {k: v.double() for k, v in norm.statistics(torch.empty(runs, 1, n)).items()}
     theirs = [torch.nn.BatchNorm1d(n, dtype=torch.float64) for _ in range(runs)]
     optimisers = [torch.optim.SGD(t.parameters(), lr=0.3) for t in theirs]
     ours = list(parameters.values())
@@ -50,14 +52,16 @@ def test_a_large_offset_does_not_cost_the_variance():
     """With E[z^2] - E[z]^2 in float32, mean 100 and sd 0.01 lose every digit."""
     z = 100 + 0.01 * torch.randn(1, 1000, 1, generator=torch.Generator().manual_seed(0))
     norm = BatchNorm(epsilon=0.0)
-    out = norm(z, norm.parameters(1, 1), norm.statistics(1, 1), True)
+    out = norm(
+        z, norm.parameters(torch.empty(1, 1, 1)), norm.statistics(torch.empty(1, 1, 1)), True
+    )
     assert out.std().item() == pytest.approx(1, abs=1e-3)
 
 
 def test_statistics_keep_no_graph():
     norm = BatchNorm()
-    parameters = {k: v.requires_grad_() for k, v in norm.parameters(1, 2).items()}
-    statistics = norm.statistics(1, 2)
+    parameters = {k: v.requires_grad_() for k, v in norm.parameters(torch.empty(1, 1, 2)).items()}
+    statistics = norm.statistics(torch.empty(1, 1, 2))
     z = torch.randn(1, 4, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
     norm(z, parameters, statistics, True)
     assert not any(s.requires_grad for s in statistics.values())
@@ -66,4 +70,9 @@ def test_statistics_keep_no_graph():
 def test_training_on_one_example_is_refused():
     norm = BatchNorm()
     with pytest.raises(ValueError, match="a batch of 2 or more to train, got 1"):
-        norm(torch.ones(1, 1, 2), norm.parameters(1, 2), norm.statistics(1, 2), True)
+        norm(
+            torch.ones(1, 1, 2),
+            norm.parameters(torch.empty(1, 1, 2)),
+            norm.statistics(torch.empty(1, 1, 2)),
+            True,
+        )

@@ -1,6 +1,7 @@
 """The parts of a network against formulas and against torch."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -98,7 +99,7 @@ def test_one_step_of_a_two_layer_sigmoid_net_worked_by_hand():
     # d output weight = a * delta_out; delta_hidden = ((p0 - 1) - (1 - p0)) a (1 - a)
     from techniques.backpropagation import step
 
-    network = build(BASELINE, n_inputs=1, n_classes=2, depth=1, width=1, seeds=[0])
+    network = build(BASELINE, n_inputs=1, n_classes=2, widths=[1], seeds=[0])
     hidden, output = network.parameters
     with torch.no_grad():
         hidden["weight"].fill_(0.5)
@@ -121,7 +122,7 @@ def test_one_step_of_a_two_layer_sigmoid_net_worked_by_hand():
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_residual_links_add_what_was_there_a_block_earlier(every):
     recipe = BASELINE.but(connection=Residual(every=every))
-    network = build(recipe, n_inputs=3, n_classes=2, depth=6, width=4, seeds=[0])
+    network = build(recipe, n_inputs=3, n_classes=2, widths=[4] * 6, seeds=[0])
     x = torch.rand(5, 3, generator=torch.Generator().manual_seed(0))
     outputs = [x]
     for layer, p in enumerate(network.parameters[:-1]):
@@ -135,7 +136,7 @@ def test_residual_links_add_what_was_there_a_block_earlier(every):
 
 def test_the_gradient_passes_a_residual_stack_and_not_a_plain_one():
     def ratio(recipe):
-        network = build(recipe, n_inputs=20, n_classes=3, depth=12, width=20, seeds=[0])
+        network = build(recipe, n_inputs=20, n_classes=3, widths=[20] * 12, seeds=[0])
         g = torch.Generator().manual_seed(0)
         x, y = torch.rand(50, 20, generator=g), torch.randint(0, 3, (1, 50), generator=g)
         loss = cross_entropy(network(x), y).sum()
@@ -149,15 +150,20 @@ def test_the_gradient_passes_a_residual_stack_and_not_a_plain_one():
 
 
 def test_impossible_shapes_are_refused():
-    for depth, width in [(0, 3), (2, 0), (-1, 3)]:
-        with pytest.raises(ValueError, match=f"must be 1 or more, got {depth} and {width}"):
-            build(BASELINE, n_inputs=2, n_classes=2, depth=depth, width=width, seeds=[0])
+    for widths in ([], [2, 0], [-1]):
+        with pytest.raises(
+            ValueError, match=f"one or more numbers of 1 or more, got {re.escape(str(widths))}"
+        ):
+            build(BASELINE, n_inputs=2, n_classes=2, widths=widths, seeds=[0])
+    recipe = BASELINE.but(connection=Residual())
+    with pytest.raises(ValueError, match=r"Residual needs layers of equal width, got \[3, 4\]"):
+        build(recipe, n_inputs=2, n_classes=2, widths=[3, 4], seeds=[0])
     with pytest.raises(ValueError, match="every must be 1 or more layers, got 0"):
         Residual(every=0)
 
 
 def test_selected_runs_are_copies_in_the_order_asked():
-    network = build(BASELINE, n_inputs=2, n_classes=2, depth=1, width=3, seeds=[5, 6])
+    network = build(BASELINE, n_inputs=2, n_classes=2, widths=[3], seeds=[5, 6])
     chosen = network.select([1, 0, 1])
     for own, other in zip(chosen.tensors(), network.tensors(), strict=True):
         assert torch.equal(own.detach(), other.detach()[[1, 0, 1]])

@@ -172,7 +172,7 @@ def test_train_layer_is_hinton_and_salakhutdinovs_loop_written_out():
     """Three epochs with a momentum switch after the second, against numpy, step by step."""
     rbm = Rbm(epochs=3, momentum_switch=2, batch_size=4, weight_decay=0.01)
     recipe = BASELINE.but(pretraining=rbm)
-    network = build(recipe, n_inputs=6, n_classes=2, depth=1, width=5, seeds=[3])
+    network = build(recipe, n_inputs=6, n_classes=2, widths=[5], seeds=[3])
     x = torch.rand(8, 6, generator=torch.Generator().manual_seed(0))
     greedy(network, x, [3])
 
@@ -209,7 +209,7 @@ def test_the_second_machine_learns_what_the_first_one_says_of_all_examples(monke
 
     monkeypatch.setattr(Rbm, "train_layer", spy)
     recipe = BASELINE.but(pretraining=Rbm(epochs=1, batch_size=10))
-    network = build(recipe, n_inputs=6, n_classes=2, depth=3, width=5, seeds=[0, 1])
+    network = build(recipe, n_inputs=6, n_classes=2, widths=[5] * 3, seeds=[0, 1])
     x = torch.rand(20, 6, generator=torch.Generator().manual_seed(0))
     greedy(network, x, [0, 1])
     first, second = network.parameters[:2]
@@ -226,9 +226,7 @@ def test_combinations_that_make_no_sense_are_refused():
         BASELINE.but(pretraining=Rbm(), activation=Relu())
     with pytest.raises(ValueError, match="Residual sums leave it"):
         BASELINE.but(pretraining=Rbm(), connection=Residual())
-    network = build(
-        BASELINE.but(pretraining=Rbm()), n_inputs=2, n_classes=2, depth=1, width=2, seeds=[0]
-    )
+    network = build(BASELINE.but(pretraining=Rbm()), n_inputs=2, n_classes=2, widths=[2], seeds=[0])
     with pytest.raises(ValueError, match=r"batch_size must lie in \[1, 3\], got 100"):
         greedy(network, torch.zeros(3, 2), [0])
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\] for an RBM, got \[-1, 2\]"):

@@ -58,7 +58,7 @@ def trained(
 ):
     """Build, pretrain and train a stack, as benchmarks/train.py does; network and losses."""
     x, y = blobs()
-    network = build(recipe, n_inputs=13, n_classes=3, depth=depth, width=width, seeds=seeds)
+    network = build(recipe, n_inputs=13, n_classes=3, widths=[width] * depth, seeds=seeds)
     if recipe.pretraining is not None:
         greedy(network, x, seeds)
     state = recipe.optimisation.start(network.trainable())
@@ -109,7 +109,7 @@ def test_one_run_exports_to_a_sequential_of_the_same_function(recipe, tmp_path):
         assert type(exported) is torch.nn.Sequential
         torch.testing.assert_close(exported(x), network(x)[run].detach(), rtol=1e-5, atol=1e-5)
     torch.save(exported.state_dict(), tmp_path / "run.pt")
-    fresh = build(recipe, n_inputs=13, n_classes=3, depth=6, width=7, seeds=[9]).export(0)
+    fresh = build(recipe, n_inputs=13, n_classes=3, widths=[7] * 6, seeds=[9]).export(0)
     assert not torch.equal(fresh(x), exported(x))
     fresh.load_state_dict(torch.load(tmp_path / "run.pt", weights_only=True))
     assert torch.equal(fresh(x), exported(x))
@@ -126,7 +126,7 @@ def test_an_export_is_a_copy(recipe):
 
 @every_recipe
 def test_gradients_are_right_in_float64(recipe):
-    network = build(recipe, n_inputs=5, n_classes=3, depth=3, width=4, seeds=[1, 2])
+    network = build(recipe, n_inputs=5, n_classes=3, widths=[4] * 3, seeds=[1, 2])
     network = network.to(torch.float64)
     g = torch.Generator().manual_seed(4)
     x = torch.rand(2, 6, 5, generator=g, dtype=torch.float64)
@@ -144,7 +144,7 @@ def test_gradients_are_right_in_float64(recipe):
 @every_recipe
 def test_a_step_runs_on_the_meta_device(recipe, choose_step):
     """There every tensor must be: one made on the CPU by mistake raises."""
-    network = build(recipe, n_inputs=13, n_classes=3, depth=3, width=7, seeds=[0, 1]).to("meta")
+    network = build(recipe, n_inputs=13, n_classes=3, widths=[7] * 3, seeds=[0, 1]).to("meta")
     state = recipe.optimisation.start(network.trainable())
     x = torch.empty(60, 13, device="meta")
     y = torch.empty(60, dtype=torch.int64, device="meta")
@@ -166,7 +166,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(recipe):
 def test_inputs_are_not_changed(recipe):
     x, y = blobs()
     kept = x.clone()
-    trained_on = build(recipe, n_inputs=13, n_classes=3, depth=2, width=7, seeds=[0])
+    trained_on = build(recipe, n_inputs=13, n_classes=3, widths=[7] * 2, seeds=[0])
     if recipe.pretraining is not None:
         greedy(trained_on, x, [0])
     trained_on(x, training=True)
@@ -177,7 +177,7 @@ def test_inputs_are_not_changed(recipe):
 def test_a_layer_starts_alike_at_every_depth(recipe):
     x, _ = blobs()
     shallow, deep = (
-        build(recipe, n_inputs=13, n_classes=3, depth=d, width=7, seeds=[6]) for d in (2, 5)
+        build(recipe, n_inputs=13, n_classes=3, widths=[7] * d, seeds=[6]) for d in (2, 5)
     )
     if recipe.pretraining is not None:
         greedy(shallow, x, [6])
@@ -207,7 +207,7 @@ def test_the_trace_is_what_the_layers_computed(recipe):
 
 
 TECHNIQUES = sorted(
-    {type(t) for r in RECIPES.values() for t in vars(r).values() if t is not None},
+    {type(t) for r in RECIPES.values() for t in r.techniques()},
     key=lambda t: t.__name__,
 )
 HEADINGS = ["Problem", "Method", "Source", "Since", "Departs", "Use"]
