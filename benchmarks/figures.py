@@ -22,7 +22,6 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from benchmarks.palette import COLOURS, GREY, MARKERS, panels
 from benchmarks.statistics import median_interval
 from benchmarks.suite import Suite
-from techniques.recipe import RECIPES
 
 STYLE = {
     "svg.hashsalt": "layer by layer",  # element ids would differ from run to run
@@ -120,7 +119,7 @@ def _panels(
     y: str,
 ) -> bytes:
     """A panel per family, in rows of three with common axes; ``draw`` says if it had results."""
-    groups = panels({name: RECIPES[name] for name in suite.recipes}) or {"plain": []}
+    groups = panels({name: suite.recipe(name) for name in suite.recipes}) or {"plain": []}
     n_columns = min(3, len(groups))
     n_rows = -(-len(groups) // n_columns)
     with matplotlib.rc_context(STYLE):

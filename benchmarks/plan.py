@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from benchmarks.suite import FIRST_TUNING_SEED, Suite
 from benchmarks.trial import Trial
-from techniques.recipe import RECIPES
 
 # Runs in a stack. On a CPU more gain little speed, and a stack is what a kill can cost; a GPU is
 # filled only by many small networks at once.
@@ -55,7 +54,7 @@ def _template(suite: Suite, technique: str, depth: int, device: str) -> Trial:
     return Trial(
         technique=technique,
         role="",
-        recipe=RECIPES[technique],
+        recipe=suite.recipe(technique),
         data=suite.data,
         depth=depth,
         width=suite.width,

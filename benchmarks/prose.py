@@ -7,7 +7,6 @@ import pandas as pd
 from benchmarks.markup import markdown, markdown_table
 from benchmarks.suite import Suite
 from benchmarks.trial import PROTOCOL
-from techniques.recipe import RECIPES
 
 VERSION = "0.1.0"
 
@@ -36,7 +35,7 @@ def recipes(suite: Suite) -> str:
     lines = []
     for name in suite.recipes:
         slots = []
-        for slot, technique in RECIPES[name].settings().items():
+        for slot, technique in suite.recipe(name).settings().items():
             options = ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}"
                                 for k, v in technique.items() if k != "technique")  # fmt: skip
             slots.append(f"{slot} {technique['technique']}({options})")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scipy.stats import binom
+from scipy.stats import binom, t
 
 
 class Interval(NamedTuple):
@@ -37,3 +38,19 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     k = max(enough, default=1)
     median = (x[(n - 1) // 2] + x[n // 2]) / 2
     return Interval(median, x[k - 1], x[n - k], max(coverage(k), 0.0))
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean and Student's interval, mean +- t_(n-1) sd / sqrt(n); NaN where there are too few.
+
+    Exact for normal values; here values are averages over many runs, which are nearly so.
+    """
+    n = len(values)
+    if n == 0:
+        return math.nan, math.nan, math.nan
+    mean = math.fsum(values) / n
+    if n == 1:
+        return mean, math.nan, math.nan
+    sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    half = float(t.ppf((1 + confidence) / 2, n - 1)) * sd / math.sqrt(n)
+    return mean, mean - half, mean + half

@@ -9,8 +9,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchmarks.datasets import DATA_SETS
+from benchmarks.factorial import FACTORS, recipe_names
+from benchmarks.factorial import recipe as factorial_recipe
 from benchmarks.problem import Problem
-from techniques.recipe import RECIPES
+from techniques.recipe import RECIPES, Recipe
 
 FOLDER = Path(__file__).parent / "suites"
 
@@ -84,6 +86,7 @@ class Suite(_Strict):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
     title: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]  # one line
     data: Data
+    factors: tuple[str, ...] = Field(default=(), strict=False)  # all combinations of these
     recipes: tuple[str, ...] = Field(min_length=1, strict=False)
     depths: tuple[Positive, ...] = Field(min_length=1, strict=False)
     width: Positive
@@ -91,15 +94,36 @@ class Suite(_Strict):
     tuning: Tuning
     seeds: Positive  # reporting seeds: 0, 1, ...; tuning seeds start at 1000
 
-    @field_validator("recipes")
+    @model_validator(mode="before")
     @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in RECIPES:
-                raise ValueError(f"{name!r} is not a recipe; allowed: {', '.join(RECIPES)}")
-        return names
+    def _combinations(cls, given: object) -> object:
+        factors = given.get("factors") if isinstance(given, dict) else None
+        if not factors or not isinstance(factors, list | tuple):
+            return given
+        for name in factors:
+            if name not in FACTORS:
+                raise ValueError(
+                    f"factors: {name!r} is not a factor; allowed: {', '.join(FACTORS)}"
+                )
+        own = recipe_names(factors)
+        if list(given.get("recipes", own)) != own:
+            raise ValueError("recipes: leave it out where factors are given")
+        return {**given, "recipes": own}
 
-    @field_validator("recipes", "depths")
+    @model_validator(mode="after")
+    def _known(self) -> Suite:
+        for name in self.recipes:
+            if not self.factors and name not in RECIPES:
+                raise ValueError(
+                    f"recipes: {name!r} is not a recipe; allowed: {', '.join(RECIPES)}"
+                )
+        return self
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of this name: one of the catalogue, or a combination of factors."""
+        return factorial_recipe(name) if self.factors else RECIPES[name]
+
+    @field_validator("factors", "recipes", "depths")
     @classmethod
     def _distinct(cls, values: tuple) -> tuple:
         for value in values:
@@ -116,7 +140,7 @@ class Suite(_Strict):
                 f"({n_train})"
             )
         for name in self.recipes:
-            pretraining = RECIPES[name].pretraining
+            pretraining = self.recipe(name).pretraining
             batch_size = getattr(pretraining, "batch_size", 1)
             if batch_size > n_train:
                 raise ValueError(
