@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from benchmarks.factorial import RESPONSES
 from benchmarks.palette import COLOURS, GREY, MARKERS, panels
 from benchmarks.statistics import median_interval
 from benchmarks.suite import Suite
@@ -108,6 +109,81 @@ def gradient_by_layer(suite: Suite, layers: pd.DataFrame, depth: int) -> bytes:
         x=f"hidden layer, 1 is the first of {depth}",
         y="rms of dL/dW at the start",
     )
+
+
+def effects_by_depth(suite: Suite, effects: pd.DataFrame) -> bytes:
+    """Main effect of each factor and its interval at each depth, one panel a response."""
+    main = effects[effects["condition"] == ""]
+    with matplotlib.rc_context(STYLE):
+        figure, panels_ = plt.subplots(1, len(RESPONSES), figsize=(7.4, 3.1), layout="constrained")
+        for axes, (response, name) in zip(panels_, RESPONSES.items(), strict=True):
+            axes.axhline(0, color=GREY, linewidth=0.8)
+            for i, factor in enumerate(suite.factors):
+                rows = main[(main["response"] == response) & (main["factor"] == factor)]
+                shift = (i - (len(suite.factors) - 1) / 2) * 0.1  # side by side at each depth
+                at = [suite.depths.index(depth) + shift for depth in rows["depth"]]
+                axes.errorbar(
+                    at,
+                    rows["effect"],
+                    [rows["effect"] - rows["low"], rows["high"] - rows["effect"]],
+                    color=COLOURS[i],
+                    marker=MARKERS[i],
+                    capsize=2,
+                    linestyle="none",
+                    label=factor,
+                )
+            axes.set_xticks(range(len(suite.depths)), [str(d) for d in suite.depths])
+            axes.set_xlabel("hidden layers")
+            axes.set_title(name, fontsize=9, loc="left", fontweight="bold")
+        panels_[0].set_ylabel("change by adding the idea, points")
+        figure.legend(
+            *panels_[0].get_legend_handles_labels(),
+            loc="outside upper center",
+            ncols=len(suite.factors),
+            frameon=False,
+            fontsize=8,
+        )
+        return svg(figure)
+
+
+def which_replaces_which(suite: Suite, effects: pd.DataFrame) -> bytes:
+    """Change of the test error by adding an idea (row), alone or where another is (column)."""
+    error = effects[effects["response"] == "test_error_pct"]
+    columns = ["alone", *(f"with {factor}" for factor in suite.factors)]
+    n = len(suite.factors)
+    reach = max(error["effect"].abs().max(), 1) if len(error) else 1
+    with matplotlib.rc_context(STYLE):
+        figure, panels_ = plt.subplots(
+            1,
+            len(suite.depths),
+            figsize=(1.2 + 3.0 * len(suite.depths), 3.6),
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        for axes, depth in zip(panels_.flat, suite.depths, strict=True):
+            at = error[error["depth"] == depth].set_index(["factor", "condition"])["effect"]
+            values = np.full((n, n + 1), np.nan)
+            for i, factor in enumerate(suite.factors):
+                for j, condition in enumerate(columns):
+                    values[i, j] = at.get((factor, condition), np.nan)
+            image = axes.imshow(values, cmap="PuOr_r", vmin=-reach, vmax=reach, aspect="auto")
+            for (i, j), value in np.ndenumerate(values):
+                if not np.isnan(value):
+                    dark = abs(value) > 0.6 * reach
+                    axes.text(
+                        j, i, f"{value:+.0f}", ha="center", va="center", fontsize=8,
+                        color="white" if dark else "black",
+                    )  # fmt: skip
+            axes.set_xticks(range(n + 1), columns, rotation=40, ha="right", fontsize=8)
+            axes.set_yticks(range(n), [f"add {factor}" for factor in suite.factors])
+            axes.grid(visible=False)
+            axes.set_facecolor("#d9d9d9")
+            title = f"{depth} hidden layer{'s' if depth > 1 else ''}"
+            axes.set_title(title, fontsize=9, loc="left", fontweight="bold")
+        bar = figure.colorbar(image, ax=list(panels_.flat), shrink=0.8)
+        bar.set_label("change of test error, points")
+        return svg(figure)
 
 
 def _panels(

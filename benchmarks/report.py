@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 
 from benchmarks import figures, store, tables
+from benchmarks.factorial import RESPONSES, effects_table
 from benchmarks.markup import latex_table, markdown, markdown_table, text_table
 from benchmarks.performance import report as performance
 from benchmarks.plan import Cell, Choice
@@ -134,6 +135,7 @@ def _write(
     t5 = tables.timings_table(suite, frame)
     done = [r for r in records.values() if r["status"] in store.DONE]
     depth = _figure_depth(suite, t1)
+    t6 = effects_table(suite.factors, frame) if suite.factors else None
 
     grids = {
         "t1": _grid(suite, t1, _error_cell),
@@ -144,9 +146,13 @@ def _write(
         "t4": _grid(suite, t4[t4["chosen"]], _rate_cell),
         "t5": _grid(suite, t5, _seconds_cell),
     }
+    if t6 is not None:
+        grids["t6"] = _effects_grid(suite, t6, "")
+        grids["t6_error"] = _effects_grid(suite, t6, "test_error_pct")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # Markdown; what comes from outside goes through markdown
     )
@@ -169,7 +175,7 @@ def _write(
         **{name: markdown_table(header, rows) for name, (header, rows) in grids.items()},
     )
     captions = {
-        "T1-test-error": (
+        "T1-test-error": (  # name -> grid as text, table, caption
             "t1",
             t1,
             f"Test error in \\%: median and interval of {suite.seeds} runs, or k/n runs trained",
@@ -179,16 +185,26 @@ def _write(
         "T4-learning-rates": ("t4", t4, "Learning rates chosen; * on the edge of the grid"),
         "T5-time": ("t5", t5, "Seconds of training + pretraining per run"),
     }
+    if t6 is not None:
+        captions["T6-effects"] = ("t6", t6, "Main effects: change by adding an idea, points")
     files: dict[str, bytes] = {"README.md": readme.encode()}
     for name, (grid, table, caption) in captions.items():
         files[f"tables/{name}.csv"] = _csv(table)
         files[f"tables/{name}.tex"] = latex_table(*grids[grid], caption, name).encode()
+    if t6 is not None:  # with so many recipes curves could not be told apart
+        files |= {
+            "figures/F4-which-replaces-which.svg": figures.which_replaces_which(suite, t6),
+            "figures/F5-effects-by-depth.svg": figures.effects_by_depth(suite, t6),
+        }
+    else:
+        files |= {
+            "figures/F1-error-against-depth.svg": figures.error_against_depth(suite, t1),
+            "figures/F2-learning-curves.svg": figures.learning_curves(suite, curves, depth),
+            "figures/F3-gradient-by-layer.svg": figures.gradient_by_layer(
+                suite, layers, max(suite.depths)
+            ),
+        }
     files |= {
-        "figures/F1-error-against-depth.svg": figures.error_against_depth(suite, t1),
-        "figures/F2-learning-curves.svg": figures.learning_curves(suite, curves, depth),
-        "figures/F3-gradient-by-layer.svg": figures.gradient_by_layer(
-            suite, layers, max(suite.depths)
-        ),
         "data/trials.csv": _csv(frame),
         "data/curves.csv.gz": gzip.compress(_csv(curves), mtime=0),
         "data/layers.csv.gz": gzip.compress(_csv(layers), mtime=0),
@@ -241,6 +257,39 @@ def _grid(
         [technique, *(texts.get((technique, depth), "–") for depth in suite.depths)]
         for technique in suite.recipes
     ]
+    return header, rows
+
+
+def _effects_grid(
+    suite: Suite, effects: pd.DataFrame, response: str
+) -> tuple[list[str], list[list[str]]]:
+    """Main effects on every response, or, for one response, interactions at the greatest depth."""
+
+    def cell(rows: pd.DataFrame) -> str:
+        if rows.empty or not rows["n"].iloc[0]:
+            return "–"
+        row = rows.iloc[0]
+        if row["n"] < 2:
+            return f"{row['effect']:+.1f}"
+        return f"{row['effect']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]"
+
+    if not response:
+        keys = [(depth, r) for r in RESPONSES for depth in suite.depths]
+        header = ["idea added", *(f"{RESPONSES[r]}, {depth} layers" for depth, r in keys)]
+        main = effects[effects["condition"] == ""].set_index(["depth", "response", "factor"])
+        rows = [
+            [f, *(cell(main.loc[[(d, r, f)]] if (d, r, f) in main.index else main[:0])
+                  for d, r in keys)]
+            for f in suite.factors
+        ]  # fmt: skip
+        return header, rows
+    at = effects[(effects["response"] == response) & (effects["depth"] == max(suite.depths))]
+    header = ["idea added", *(f"with - without {f}" for f in suite.factors)]
+    rows = []
+    for factor in suite.factors:
+        own = at[at["factor"] == factor]
+        cells = [cell(own[own["condition"] == f"with - without {f}"]) for f in suite.factors]
+        rows.append([factor, *cells])
     return header, rows
 
 

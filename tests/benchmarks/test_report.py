@@ -362,3 +362,35 @@ def test_committed_reports_are_what_their_records_give(tmp_path):
         for path in [*sorted(folder.rglob("*.csv")), folder / "README.md"]:
             again = tmp_path / "reports" / folder.name / path.relative_to(folder)
             assert again.read_bytes() == path.read_bytes(), path
+
+
+def test_a_factorial_report_has_the_effects_and_no_curves(tmp_path):
+    text = SUITE.replace('recipes = ["plain", "relu", "batch-norm"]', 'factors = ["init", "relu"]')
+    (tmp_path / "known.toml").write_text(text)
+    suite = read(str(tmp_path / "known.toml"))
+    assert suite.recipes == ("plain", "init", "relu", "init+relu")
+    errors = {"plain": 80.0, "init": 50.0, "relu": 40.0, "init+relu": 35.0}
+    tuning = tuning_trials(suite, "cpu")
+    records = {t.key: record(t, 10.0) for t in tuning}
+    for trial in reporting_trials(suite, "cpu", choose(tuning, records)):
+        records[trial.key] = record(trial, errors[trial.technique])
+    for content in records.values():
+        store.save(tmp_path / "results", content)
+    write_report(suite, "cpu", "make again", tmp_path / "results", tmp_path / "reports")
+    folder = tmp_path / "reports" / "known"
+    table = pd.read_csv(folder / "tables" / "T6-effects.csv", keep_default_na=False)
+    init = table[(table["factor"] == "init") & (table["depth"] == 2)]
+    init = init[init["response"] == "test_error_pct"].set_index("condition")["effect"]
+    assert init.to_dict() == {
+        "": -17.5,
+        "alone": -30,
+        "without relu": -30,
+        "with relu": -5,
+        "with - without relu": 25,
+    }
+    readme = (folder / "README.md").read_text()
+    assert "-17.5 [-17.5, -17.5]" in readme and "F1" not in readme
+    drawn = sorted(path.name for path in (folder / "figures").iterdir())
+    assert drawn == ["F4-which-replaces-which.svg", "F5-effects-by-depth.svg"]
+    for name in drawn:
+        assert f"figures/{name}" in readme

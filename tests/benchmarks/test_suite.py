@@ -25,7 +25,7 @@ def suite_file(tmp_path):
 FAULTS = {
     "unknown field": (
         GOOD.replace("width", "breadth"),
-        "breadth: unknown field; allowed: name, title, data, recipes",
+        "breadth: unknown field; allowed: name, title, data, factors, recipes",
     ),
     "unknown field inside": (
         GOOD.replace("updates", "epochs", 1),
@@ -136,7 +136,9 @@ def test_the_command_ends_with_code_2_and_one_line(fault, suite_file):
 
 
 def test_an_unknown_suite_and_a_missing_file_name_what_there_is():
-    with pytest.raises(Problem, match="suite nosuch: no such suite; allowed: depth, quick, smoke"):
+    with pytest.raises(
+        Problem, match="suite nosuch: no such suite; allowed: depth, factorial, quick"
+    ):
         read("nosuch")
     with pytest.raises(Problem, match="suite /no/where.toml: no such suite"):
         read("/no/where.toml")
