@@ -9,23 +9,50 @@ GREY = "#666666"
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 
-FAMILIES = ["pretraining", "initialisation", "activation", "normalisation", "connection"]
+FAMILIES = [
+    "pretraining",
+    "initialisation",
+    "activation",
+    "normalisation",
+    "connection",
+    "optimisation",
+    "regularisation",
+]
+_COMPANIONS = {"GlorotUniform", "GlorotNormal", "HeNormal", "LeCunNormal"}
 
 
 def family(recipe: Recipe) -> str:
-    """What a recipe changes about the plain network: the panel that it is drawn in."""
+    """What a recipe changes about the plain network: the panel that it is drawn in.
+
+    Activations and initialisations, and inputs, often only keep another technique company.
+    """
     plain, own = BASELINE.settings(), recipe.settings()
-    changed = [slot for slot in FAMILIES if own.get(slot) != plain.get(slot)]
-    if not changed:
-        return "plain" if own == plain else "optimisation"
-    if len(changed) > 2:
+    changed = {slot.split(":")[0] for slot in own if own[slot] != plain.get(slot)}
+    leading = changed - {"initialisation", "activation", "inputs"}
+    if len(leading) > 1:
         return "combination"
-    # an activation comes with the initialisation that was made for it
-    return "activation" if "activation" in changed else changed[0]
+    if leading:
+        return leading.pop()
+    if {"initialisation", "activation"} <= changed:
+        companion = own["initialisation"]["technique"] in _COMPANIONS
+        return "activation" if companion else "initialisation"
+    if changed == {"inputs"}:
+        return "normalisation"
+    return min(changed - {"inputs"}, default="plain")
 
 
 def panels(recipes: dict[str, Recipe]) -> dict[str, list[str]]:
-    """Family -> names of its recipes, in historical order of the families; without the plain."""
-    order = [*FAMILIES, "optimisation", "combination"]
-    found = {name: [r for r in recipes if family(recipes[r]) == name] for name in order}
-    return {name: members for name, members in found.items() if members}
+    """Family -> names of its recipes, in order of the families; without the plain.
+
+    A family with more than a panel can hold goes on in others: "activation (2)".
+    """
+    most = len(COLOURS)
+    found = {}
+    for name in [*FAMILIES, "combination"]:
+        members = [r for r in recipes if family(recipes[r]) == name]
+        n_panels = -(-len(members) // most)
+        for part in range(n_panels):
+            size = -(-len(members) // n_panels)
+            title = name if part == 0 else f"{name} ({part + 1})"
+            found[title] = members[part * size : (part + 1) * size]
+    return found

@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from benchmarks import figures, store, tables
+from benchmarks import catalogue, figures, store, tables
 from benchmarks.factorial import RESPONSES, effects_table
 from benchmarks.markup import latex_table, markdown, markdown_table, text_table
 from benchmarks.performance import report as performance
@@ -83,6 +83,9 @@ def write_all(reports: Path) -> None:
         else:
             print(_shown(reports / performance.FOLDER), file=sys.stderr)
     _write_headline(reports)
+    t1 = reports / HEADLINE_SUITE / "tables" / "T1-test-error.csv"
+    page = catalogue.page(pd.read_csv(t1) if t1.exists() else None)
+    store.write_atomically(reports / catalogue.PAGE, page.encode())
     if left:
         raise Problem(f"left as they are: {'; '.join(left)}")
 
