@@ -164,9 +164,6 @@ def _leave_with_parent() -> None:
 
 def prepare_process() -> None:
     """One thread, so that results do not depend on the machine's load or number of cores."""
-    # MKL picks a kernel by the alignment of its operands, so without this a run's bits would depend
-    # on where in the stack it lies; it is read at the first product and costs no measurable time
-    os.environ["MKL_CBWR"] = "AUTO,STRICT"
     import torch
 
     torch.set_num_threads(1)
