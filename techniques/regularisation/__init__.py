@@ -1,0 +1,1 @@
+"""Keeping a network from fitting its examples too closely."""
