@@ -2,18 +2,15 @@
 
 Problem  The gradient of the labels does not reach the lower layers of a deep sigmoid net
          (sigma'(z) <= 1/4 a layer); a layer that must reconstruct its own input has it next door.
-Method   h = f(v~ weight + hidden_bias), y = g(h decoder + visible_bias), decoder = weight' if
-         tied. v~ is v, or v with a share corruption_level of its elements set to 0 (denoising).
+Method   h = f(v weight + hidden_bias), y = g(h decoder + visible_bias), decoder = weight' if tied.
          Minimise the cross-entropy of y = sigmoid(.) with v where v lies in [0, 1], and half the
          squared error of y = (.) elsewhere: in both, delta of the decoder's input is y - v.
 Source   Bengio, Lamblin, Popovici, Larochelle (2007), Greedy layer-wise training of deep networks,
-         NIPS 19, 153-160; BibTeX bengio2007greedy. With masking: Vincent, Larochelle, Bengio,
-         Manzagol (2008), Extracting and composing robust features with denoising autoencoders,
-         ICML, 1096-1103; BibTeX vincent2008dae
-Since    2006; displaced like RBMs around 2011; denoising came back in language and image models
-Departs  mini-batches of 100 with momentum, like the RBM beside it, in place of single examples;
-         each element is masked by itself, where the paper masks a fixed number of each example's
-Use      Recipe(pretraining=Autoencoder(corruption_level=0.25))
+         NIPS 19, 153-160; BibTeX bengio2007greedy
+Since    2006; displaced like RBMs around 2011; its denoising form came back in language and image
+         models
+Departs  mini-batches of 100 with momentum, like the RBM beside it, in place of single examples
+Use      Recipe(pretraining=Autoencoder(tied_weights=True))
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ import torch
 from torch import Tensor
 
 from techniques.activations.sigmoid import sigmoid, sigmoid_
-from techniques.streams import batches, stream, take, uniform_noise
+from techniques.streams import batches, stream, take
 
 if TYPE_CHECKING:
     from techniques.network import Network
@@ -56,7 +53,8 @@ def gradient(
 ) -> Coder:
     """d (mean loss over the batch) / d coder; v and corrupted (R, B, n_visible).
 
-    The loss of an example is summed over its visible units, in nats or squared units.
+    The code is that of ``corrupted``, the target v: the same, but for a denoising autoencoder. The
+    loss of an example is summed over its visible units, in nats or squared units.
     """
     decoder = coder.weight.mT if coder.decoder is None else coder.decoder
     with torch.enable_grad():  # the activation's derivative is all that is left to autograd
@@ -77,6 +75,13 @@ def gradient(
     )
 
 
+def descend(coder: Coder, velocity: Coder, slope: Coder, *, lr: float, momentum: float) -> None:
+    """velocity <- momentum velocity - lr slope; coder += velocity, in place."""
+    torch._foreach_mul_(velocity.tensors(), momentum)
+    torch._foreach_add_(velocity.tensors(), slope.tensors(), alpha=-lr)
+    torch._foreach_add_(coder.tensors(), velocity.tensors())
+
+
 def update(
     v: Tensor,
     corrupted: Tensor,
@@ -90,9 +95,7 @@ def update(
 ) -> None:
     """velocity <- momentum velocity - lr gradient; coder += velocity, in place."""
     slope = gradient(v, corrupted, coder, activation=activation, unit_interval=unit_interval)
-    torch._foreach_mul_(velocity.tensors(), momentum)
-    torch._foreach_add_(velocity.tensors(), slope.tensors(), alpha=-lr)
-    torch._foreach_add_(coder.tensors(), velocity.tensors())
+    descend(coder, velocity, slope, lr=lr, momentum=momentum)
 
 
 def fused_update(
@@ -129,6 +132,47 @@ def fused_update(
     torch._foreach_add_(coder.tensors(), velocity.tensors())
 
 
+def fastest_update(activation: Callable[[Tensor], Tensor]) -> Callable[..., None]:
+    """``fused_update`` if the activation brings its derivative along, or ``update``."""
+    return fused_update if hasattr(activation, "backward_") else update
+
+
+def train_coder(
+    network: Network,
+    index: int,
+    visible: Tensor,
+    seeds: Sequence[int],
+    learn: Callable[[Tensor, Coder, Coder], None],
+    *,
+    epochs: int,
+    batch_size: int,
+    tied_weights: bool,
+) -> None:
+    """Train a hidden layer on visible (N, D), or (R, N, n_visible), as the encoder of a Coder.
+
+    ``learn(v, coder, velocity)`` is one update, in place. The weights start as the recipe's
+    initialisation drew them, and so does the decoder's.
+    """
+    recipe, target = network.recipe, network.parameters[index]
+    device, n_examples = visible.device, visible.shape[-2]
+    _, n_visible, n_hidden = target["weight"].shape
+    decoder = None
+    if not tied_weights:
+        streams = [stream(s, f"autoencoder:decoder:{index}") for s in seeds]
+        draws = [recipe.initialisation(n_hidden, n_visible, g) for g in streams]
+        decoder = torch.stack(draws).to(device)
+    coder = Coder(
+        target["weight"].detach(),  # shares memory: training it trains the network
+        target["bias"].detach(),
+        torch.zeros(len(seeds), 1, n_visible, device=device),
+        decoder,
+    )
+    velocity = Coder(*(None if p is None else torch.zeros_like(p) for p in coder))
+    order = batches(seeds, f"autoencoder:order:{index}", n_examples, batch_size, device)
+    for _ in range(epochs * (n_examples // batch_size)):
+        learn(take(visible, next(order)), coder, velocity)
+
+
 @dataclass(frozen=True)
 class Autoencoder:
     """Greedy pretraining by gradient descent with momentum on the reconstruction."""
@@ -136,7 +180,6 @@ class Autoencoder:
     epochs: int = 10
     lr: float = 0.01
     momentum: float = 0.9
-    corruption_level: float = 0.0
     tied_weights: bool = True
     batch_size: int = 100
 
@@ -145,8 +188,6 @@ class Autoencoder:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ValueError(f"epochs must be 1 or more, got {self.epochs}")
-        if not 0 <= self.corruption_level < 1:
-            raise ValueError(f"corruption_level must lie in [0, 1), got {self.corruption_level}")
 
     def check(self, recipe: Recipe) -> None:
         """Any activation and connection will do."""
@@ -160,33 +201,22 @@ class Autoencoder:
         *,
         unit_interval: bool,
     ) -> None:
-        """Train weight and bias of one hidden layer on visible (N, D), or (R, N, n_visible).
+        """Train weight and bias of one hidden layer on visible (N, D), or (R, N, n_visible)."""
+        activation = network.recipe.activation
+        update = fastest_update(activation)
+        kinds = {"activation": activation, "unit_interval": unit_interval}
+        rates = {"lr": self.lr, "momentum": self.momentum}
 
-        The weights start as the recipe's initialisation drew them, and so does the decoder's.
-        """
-        recipe, target = network.recipe, network.parameters[index]
-        device, n_examples = visible.device, visible.shape[-2]
-        _, n_visible, n_hidden = target["weight"].shape
-        decoder = None
-        if not self.tied_weights:
-            streams = [stream(s, f"autoencoder:decoder:{index}") for s in seeds]
-            draws = [recipe.initialisation(n_hidden, n_visible, g) for g in streams]
-            decoder = torch.stack(draws).to(device)
-        coder = Coder(
-            target["weight"].detach(),  # shares memory: training it trains the network
-            target["bias"].detach(),
-            torch.zeros(len(seeds), 1, n_visible, device=device),
-            decoder,
+        def learn(v: Tensor, coder: Coder, velocity: Coder) -> None:
+            update(v, v, coder, velocity, **kinds, **rates)
+
+        train_coder(
+            network,
+            index,
+            visible,
+            seeds,
+            learn,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            tied_weights=self.tied_weights,
         )
-        velocity = Coder(*(None if p is None else torch.zeros_like(p) for p in coder))
-        fused = hasattr(recipe.activation, "backward_")
-        kinds = {"activation": recipe.activation, "unit_interval": unit_interval}
-        uniform = uniform_noise(seeds, f"autoencoder:noise:{index}", device)
-        order = batches(seeds, f"autoencoder:order:{index}", n_examples, self.batch_size, device)
-        for _ in range(self.epochs * (n_examples // self.batch_size)):
-            v = take(visible, next(order))
-            corrupted = v
-            if self.corruption_level > 0:
-                corrupted = v * (uniform(v) >= self.corruption_level)
-            rates = {"lr": self.lr, "momentum": self.momentum}
-            (fused_update if fused else update)(v, corrupted, coder, velocity, **kinds, **rates)

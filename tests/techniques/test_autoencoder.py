@@ -20,7 +20,7 @@ from techniques.pretraining.autoencoder import (
 )
 from techniques.pretraining.greedy import greedy
 from techniques.recipe import BASELINE
-from techniques.streams import batches, stream, take, uniform_noise
+from techniques.streams import batches, stream, take
 
 
 def random_coder(tied: bool) -> Coder:
@@ -103,11 +103,8 @@ def test_an_activation_without_a_derivative_by_hand_is_trained_by_the_readable_u
 
 
 @pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("corruption_level", [0.0, 0.4])
-def test_training_a_layer_is_momentum_on_autograds_gradient(tied, corruption_level):
-    technique = Autoencoder(
-        epochs=2, batch_size=4, lr=0.2, corruption_level=corruption_level, tied_weights=tied
-    )
+def test_training_a_layer_is_momentum_on_autograds_gradient(tied):
+    technique = Autoencoder(epochs=2, batch_size=4, lr=0.2, tied_weights=tied)
     recipe = BASELINE.but(pretraining=technique)
     network = build(recipe, n_inputs=6, n_classes=2, widths=[5], seeds=[3])
     start = network.parameters[0]["weight"].detach().clone()
@@ -121,15 +118,11 @@ def test_training_a_layer_is_momentum_on_autograds_gradient(tied, corruption_lev
     for p in coder.tensors():
         p.requires_grad_()
     optimiser = torch.optim.SGD(coder.tensors(), lr=0.2, momentum=0.9)
-    order, noise = (
-        batches([3], "autoencoder:order:0", 8, 4),
-        uniform_noise([3], "autoencoder:noise:0"),
-    )
+    order = batches([3], "autoencoder:order:0", 8, 4)
     for _ in range(4):
         v = take(x, next(order))
-        corrupted = v * (noise(v) >= corruption_level) if corruption_level else v
         optimiser.zero_grad()
-        loss(v, corrupted, coder, recipe.activation, True).sum().backward()
+        loss(v, v, coder, recipe.activation, True).sum().backward()
         optimiser.step()
     layer = network.parameters[0]
     torch.testing.assert_close(layer["weight"].detach(), coder.weight.detach(), rtol=0, atol=1e-5)
@@ -137,27 +130,6 @@ def test_training_a_layer_is_momentum_on_autograds_gradient(tied, corruption_lev
         layer["bias"].detach(), coder.hidden_bias.detach(), rtol=0, atol=1e-5
     )
     assert (layer["weight"] - recipe.initialisation(6, 5, stream(3, "init:0"))).abs().max() > 0.01
-
-
-def test_corruption_sets_the_stated_share_to_zero_and_keeps_the_target(monkeypatch):
-    from techniques.pretraining import autoencoder
-
-    seen = []
-
-    def spy(v, corrupted, *others, **options):
-        seen.append((v.clone(), corrupted.clone()))
-        fused_update(v, corrupted, *others, **options)
-
-    monkeypatch.setattr(autoencoder, "fused_update", spy)
-    recipe = BASELINE.but(pretraining=Autoencoder(epochs=1, corruption_level=0.25))
-    network = build(recipe, n_inputs=400, n_classes=2, widths=[3], seeds=[0])
-    x = 0.5 + 0.5 * torch.rand(100, 400, generator=torch.Generator().manual_seed(0))
-    greedy(network, x, [0])
-    ((v, corrupted),) = seen
-    kept = corrupted != 0
-    assert torch.equal(corrupted[kept], v[kept])
-    # a share of 40,000 Bernoulli(0.25) draws has standard error 0.0022
-    assert 1 - kept.double().mean().item() == pytest.approx(0.25, abs=4 * 0.0022)
 
 
 def test_outputs_outside_the_unit_interval_get_a_linear_decoder(monkeypatch):
@@ -177,9 +149,3 @@ def test_outputs_outside_the_unit_interval_get_a_linear_decoder(monkeypatch):
         network = build(recipe, n_inputs=6, n_classes=2, widths=[5] * 2, seeds=[0])
         greedy(network, torch.rand(8, 6, generator=torch.Generator().manual_seed(0)), [0])
     assert seen == [True, True, True, False]
-
-
-@pytest.mark.parametrize("level", [-0.1, 1.0])
-def test_impossible_corruption_levels_are_refused(level):
-    with pytest.raises(ValueError, match=rf"corruption_level must lie in \[0, 1\), got {level}"):
-        Autoencoder(corruption_level=level)
