@@ -49,7 +49,7 @@ def modules() -> list[ModuleType]:
         package = importlib.import_module(f"techniques.{folder}")
         for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             module = importlib.import_module(info.name)
-            if "\nProblem " in (module.__doc__ or ""):
+            if "\nProblem " in (module.__doc__ or ""):  # others hold what techniques share
                 found.append(module)
     return found
 

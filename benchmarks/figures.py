@@ -172,7 +172,7 @@ def which_replaces_which(suite: Suite, effects: pd.DataFrame) -> bytes:
                 if not np.isnan(value):
                     dark = abs(value) > 0.6 * reach
                     axes.text(
-                        j, i, f"{value:+.0f}", ha="center", va="center", fontsize=8,
+                        j, i, f"{round(value) + 0:+d}", ha="center", va="center", fontsize=8,
                         color="white" if dark else "black",
                     )  # fmt: skip
             axes.set_xticks(range(n + 1), columns, rotation=40, ha="right", fontsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -114,8 +115,10 @@ class Suite(_Strict):
     def _known(self) -> Suite:
         for name in self.recipes:
             if not self.factors and name not in RECIPES:
+                near = ", ".join(get_close_matches(name, RECIPES, n=5, cutoff=0)[:5])
                 raise ValueError(
-                    f"recipes: {name!r} is not a recipe; allowed: {', '.join(RECIPES)}"
+                    f"recipes: {name!r} is not a recipe; allowed: {near} and the others that "
+                    "'python -m benchmarks list' shows"
                 )
         return self
 

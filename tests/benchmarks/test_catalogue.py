@@ -22,9 +22,10 @@ def test_every_module_of_every_family_is_there():
     families = {p.parent.name for p in root.glob("*/__init__.py")}
     assert families == set(FAMILIES)
     files = {str(p) for f in FAMILIES for p in (root / f).glob("*.py") if p.stem != "__init__"}
-    assert files == {m.__file__ for m in MODULES}
+    shared = {str(root / "optimisation" / "vector.py")}  # no technique: what two of them share
+    assert files - shared == {m.__file__ for m in MODULES}
     text = page(None)
-    assert all(Path(f).name in text for f in files)
+    assert all(Path(f).name in text for f in files - shared)
 
 
 @every_module

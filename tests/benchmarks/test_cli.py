@@ -38,7 +38,10 @@ def test_help_does_not_load_torch():
         (["run", "smoke", "--workers", "-1"], "--workers"),
         (["run", "smoke", "--device", "tpu"], "invalid choice: 'tpu'"),
         (["run", "smoke", "--device", "mps"], "--device: mps is not available here; allowed: auto"),
-        (["report", "nosuch"], "suite nosuch: no such suite; allowed: depth, quick, smoke"),
+        (
+            ["report", "nosuch"],
+            "suite nosuch: no such suite; allowed: depth, factorial, quick, smoke",
+        ),
         (["data", "imagenet"], "data imagenet: nothing to fetch; allowed: mnist, fashion-mnist"),
     ],
 )

@@ -32,7 +32,7 @@ PRETRAINING_EPOCHS = 2
 def fingerprint(name: str) -> dict[str, list[float]]:
     """Losses and probes during 12 updates of a small network, and its weights before them."""
     recipe = RECIPES[name]
-    if recipe.pretraining is not None:
+    if hasattr(recipe.pretraining, "epochs"):
         recipe = recipe.but(pretraining=replace(recipe.pretraining, epochs=PRETRAINING_EPOCHS))
     asked = Trial(
         technique=name,
@@ -49,8 +49,11 @@ def fingerprint(name: str) -> dict[str, list[float]]:
     (outcome,) = train_stack([asked])
     split = datasets.load("mnist5k", 500, 200)
     network = build(asked.recipe, n_inputs=784, n_classes=10, widths=[16] * 3, seeds=[0])
+    x_train = split.x_train
+    if asked.recipe.inputs is not None:
+        x_train = asked.recipe.inputs.fit(x_train)(x_train)
     if asked.recipe.pretraining is not None:
-        greedy(network, split.x_train, [0])
+        greedy(network, x_train, [0], y=split.y_train)
     found = {
         "weight_rms": [p["weight"].square().mean().sqrt().item() for p in network.parameters],
         "valid_loss": outcome["curves"]["valid_loss"],

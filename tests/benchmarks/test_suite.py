@@ -33,7 +33,7 @@ FAULTS = {
     ),
     "unknown technique": (
         GOOD.replace('"rbm"', '"dbm"'),
-        "recipes: 'dbm' is not a recipe; allowed: plain, tanh, rbm",
+        "recipes: 'dbm' is not a recipe; allowed: rbm, ",
     ),
     "unknown data set": (
         GOOD.replace("mnist5k", "imagenet"),
