@@ -149,9 +149,13 @@ def python_in(document: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.S)
 
 
-@pytest.mark.parametrize("code", python_in("README.md"))
-def test_the_readmes_python_runs(code):
+PRINTED = ["torch.Size([500, 10])", "BatchNorm1d(200,"]  # by each piece, in order
+
+
+@pytest.mark.parametrize("code, printed", list(zip(python_in("README.md"), PRINTED, strict=True)))
+def test_the_readmes_python_runs(code, printed, capsys):
     exec(compile(code, "README.md", "exec"), {})
+    assert printed in capsys.readouterr().out
 
 
 def test_the_citation_file_is_what_the_standard_asks_for():

@@ -42,9 +42,13 @@ FUSED = {name: recipe for name, recipe in (RECIPES | MORE).items() if has_fused_
 
 @pytest.mark.parametrize("recipe", FUSED.values(), ids=FUSED.keys())
 def test_the_fused_step_equals_the_readable_one(recipe):
-    fused, plain = (after_updates(recipe, f, torch.float64) for f in (fused_step, step))
+    # at a rate of 1 five updates of SELU magnify rounding to 1.4e-11, beyond the bound for all
+    largest_lr = 0.1 if recipe == RECIPES["selu"] else 1.0
+    fused, plain = (
+        after_updates(recipe, f, torch.float64, largest_lr=largest_lr) for f in (fused_step, step)
+    )
     for got, expected in zip(fused[1], plain[1], strict=True):
-        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-13)
+        torch.testing.assert_close(got, expected, rtol=1e-11, atol=1e-13)
     for got, expected in zip(fused[2], plain[2], strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-13)
     torch.testing.assert_close(fused[0], plain[0], rtol=1e-11, atol=0)
