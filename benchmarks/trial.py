@@ -17,7 +17,13 @@ PROTOCOL = 2
 # The same for one technique alone, by its class's name: only trials with it in a slot stop
 # counting. What others use too is a matter for PROTOCOL: FanIn, which draws every output layer, and
 # the sigmoid, which decodes autoencoders.
-REVISIONS: dict[str, int] = {}
+REVISIONS: dict[str, int] = {
+    # 1: visibles that are not in [0, 1] are scaled to an rms of 1
+    "Autoencoder": 1,
+    "Contractive": 1,
+    "Denoising": 1,
+    "SparseAutoencoder": 1,
+}
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ _TANH = BASELINE.but(activation=Tanh(), initialisation=GlorotUniform())
 
 RECIPES: dict[str, Recipe] = {  # in historical order
     "plain": BASELINE,
-    "rprop": BASELINE.but(optimisation=Rprop()),
+    "rprop": BASELINE.but(optimisation=Rprop(largest=0.3)),  # 50 is for full batches
     "tanh": _TANH,
     "scaled-tanh": BASELINE.but(
         activation=ScaledTanh(), initialisation=LeCunNormal(), inputs=Standardise()

@@ -5,11 +5,15 @@ Problem  The gradient of the labels does not reach the lower layers of a deep si
 Method   h = f(v weight + hidden_bias), y = g(h decoder + visible_bias), decoder = weight' if tied.
          Minimise the cross-entropy of y = sigmoid(.) with v where v lies in [0, 1], and half the
          squared error of y = (.) elsewhere: in both, delta of the decoder's input is y - v.
+         Elsewhere v is first divided by its rms over all examples, and so is weight in the end.
 Source   Bengio, Lamblin, Popovici, Larochelle (2007), Greedy layer-wise training of deep networks,
          NIPS 19, 153-160; BibTeX bengio2007greedy
 Since    2006; displaced like RBMs around 2011; its denoising form came back in language and image
          models
-Departs  mini-batches of 100 with momentum, like the RBM beside it, in place of single examples
+Departs  mini-batches of 100 with momentum, like the RBM beside it, in place of single examples;
+         visibles that are not in [0, 1] are scaled, as Glorot, Bordes, Bengio (2011) do between
+         layers of rectifiers (BibTeX glorot2011relu): else one rate does not suit all layers, and
+         at 0.01 every rectifier from the second layer on dies
 Use      Recipe(pretraining=Autoencoder(tied_weights=True))
 """
 
@@ -147,13 +151,20 @@ def train_coder(
     epochs: int,
     batch_size: int,
     tied_weights: bool,
+    unit_interval: bool,
 ) -> None:
     """Train a hidden layer on visible (N, D), or (R, N, n_visible), as the encoder of a Coder.
 
     ``learn(v, coder, velocity)`` is one update, in place. The weights start as the recipe's
-    initialisation drew them, and so does the decoder's.
+    initialisation drew them, and so does the decoder's. Where visibles do not lie in [0, 1] the
+    coder sees them divided by each run's rms, and the layer gets its weights divided likewise.
     """
     recipe, target = network.recipe, network.parameters[index]
+    scale = None
+    if not unit_interval:
+        scale = visible.square().mean((-2, -1), keepdim=True).sqrt()
+        scale = torch.where(scale > 0, scale, 1)
+        visible = visible / scale
     device, n_examples = visible.device, visible.shape[-2]
     _, n_visible, n_hidden = target["weight"].shape
     decoder = None
@@ -171,6 +182,8 @@ def train_coder(
     order = batches(seeds, f"autoencoder:order:{index}", n_examples, batch_size, device)
     for _ in range(epochs * (n_examples // batch_size)):
         learn(take(visible, next(order)), coder, velocity)
+    if scale is not None:
+        coder.weight.div_(scale)
 
 
 @dataclass(frozen=True)
@@ -219,4 +232,5 @@ class Autoencoder:
             epochs=self.epochs,
             batch_size=self.batch_size,
             tied_weights=self.tied_weights,
+            unit_interval=unit_interval,
         )

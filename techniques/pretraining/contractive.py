@@ -102,4 +102,5 @@ class Contractive:
             epochs=self.epochs,
             batch_size=self.batch_size,
             tied_weights=self.tied_weights,
+            unit_interval=unit_interval,
         )

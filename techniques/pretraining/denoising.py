@@ -126,4 +126,5 @@ class Denoising:
             epochs=self.epochs,
             batch_size=self.batch_size,
             tied_weights=self.tied_weights,
+            unit_interval=unit_interval,
         )

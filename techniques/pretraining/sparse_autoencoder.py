@@ -117,4 +117,5 @@ class SparseAutoencoder:
             epochs=self.epochs,
             batch_size=self.batch_size,
             tied_weights=self.tied_weights,
+            unit_interval=unit_interval,
         )

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy
 
+from benchmarks.datasets import load
 from techniques.activations.relu import Relu
 from techniques.activations.sigmoid import Sigmoid
 from techniques.activations.tanh import Tanh
+from techniques.connections.residual import Residual
 from techniques.initialisation.he import HeNormal
 from techniques.network import build
 from techniques.pretraining.autoencoder import (
@@ -149,3 +151,32 @@ def test_outputs_outside_the_unit_interval_get_a_linear_decoder(monkeypatch):
         network = build(recipe, n_inputs=6, n_classes=2, widths=[5] * 2, seeds=[0])
         greedy(network, torch.rand(8, 6, generator=torch.Generator().manual_seed(0)), [0])
     assert seen == [True, True, True, False]
+
+
+def test_real_visibles_are_seen_at_an_rms_of_1_and_the_layer_fits_them_as_they_are():
+    technique = Autoencoder(epochs=2, batch_size=4, lr=0.2)
+    recipe = BASELINE.but(pretraining=technique, activation=Tanh())
+    x = 7 * torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
+    scale = (x**2).mean().sqrt()
+    scaled, given = (
+        build(recipe, n_inputs=6, n_classes=2, widths=[5], seeds=[3, 4]) for _ in range(2)
+    )
+    greedy(given, x, [3, 4])
+    greedy(scaled, x / scale, [3, 4])  # its rms is 1, so that nothing is left to scale
+    close = {"rtol": 1e-4, "atol": 1e-6}
+    torch.testing.assert_close(given(x), scaled(x / scale), **close)
+    weights = [network.parameters[0]["weight"].detach() for network in (given, scaled)]
+    torch.testing.assert_close(weights[0] * scale, weights[1], **close)
+
+
+def test_no_layer_of_rectifiers_dies_of_its_pretraining():
+    """Unscaled, 64 rectifiers see inputs of rms 3, and from the second layer on all of them die."""
+    x = load("mnist5k", 500, 200).x_train
+    recipe = BASELINE.but(pretraining=Autoencoder(epochs=10), activation=Relu())
+    for wired in (recipe, recipe.but(connection=Residual(every=1))):
+        network = build(wired, n_inputs=784, n_classes=10, widths=[64] * 6, seeds=[0])
+        greedy(network, x, [0])
+        for layer in network.trace(x).layers:
+            alive = (layer.activation > 0).any(dim=1).double().mean()
+            assert alive > 0.5
+            assert 0.5 < layer.activation.square().mean().sqrt() < 5
