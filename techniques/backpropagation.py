@@ -92,7 +92,6 @@ def fused_step(
     momentum = recipe.optimisation.momentum
     each_velocity = iter(velocities)
     velocity = [dict(zip(layer, each_velocity, strict=False)) for layer in network.parameters]
-    ones = delta.new_ones(delta.shape[0], 1, delta.shape[1])
     links: dict[int, Tensor] = {}  # what residual links bring down, by the output they start from
     for index in range(depth, -1, -1):  # delta (R, B, n) belongs to layer index's pre-activation
         parameters, v = network.parameters[index], velocity[index]
@@ -105,7 +104,8 @@ def fused_step(
                 for name, direction in descent.items():
                     parameters[name].add_(v[name].mul_(momentum).add_(direction))
         v["weight"].baddbmm_(outputs[index].mT, delta, beta=momentum)
-        v["bias"].baddbmm_(ones, delta, beta=momentum)  # ones: the sum over the batch
+        # no product with ones: of a single row MKL takes another kernel where there is one run
+        v["bias"].mul_(momentum).add_(delta.sum(1, keepdim=True))
         if index > 0:
             weight = parameters["weight"].mT
             link = links.pop(index, None)
