@@ -202,13 +202,13 @@ def _plan(options: argparse.Namespace) -> int:
     trials, _, records = outcome(
         suite, device=device, results=options.results, reports=options.reports
     )
-    cells = len(suite.recipes) * len(suite.depths)
+    cells = len(suite.cells)
     tuning = tuning_trials(suite, device)
     total = len(tuning) + cells * suite.seeds
     done = sum(record["status"] in DONE for record in records.values())
     say(f"{suite.name}: {suite.title}")
     say(f"  data       {suite.data.name}, {suite.data.n_train} + {suite.data.n_valid} examples")
-    say(f"  cells      {cells} = {len(suite.recipes)} recipes x {len(suite.depths)} depths")
+    say(f"  cells      {cells}: {len(suite.recipes)} recipes, {len(suite.depths)} depths")
     say(f"  tuning     {len(tuning)} trials = {cells} x {len(suite.tuning.lr)} learning rates x "
           f"{suite.tuning.seeds} seeds, in {len(stacks(tuning))} stacks")  # fmt: skip
     say(f"  reporting  {cells * suite.seeds} trials = {cells} x {suite.seeds} seeds")

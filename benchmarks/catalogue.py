@@ -96,11 +96,18 @@ def _from(member: type, module: ModuleType) -> bool:
     return member.__module__ == module.__name__
 
 
-def deepest_trained(t1: pd.DataFrame) -> dict[str, int]:
-    """Recipe -> the greatest depth at which more than half of its runs trained; 0 for none."""
-    trained = t1[(t1["n"] > 0) & (2 * t1["n_trained"] > t1["n"])]
-    deepest = trained.groupby("technique")["depth"].max().to_dict()
-    return {name: int(deepest.get(name, 0)) for name in t1["technique"].unique()}
+def deepest_trained(t1: pd.DataFrame) -> dict[str, str]:
+    """Recipe -> the greatest depth at which more than half of its runs trained; 0 for none.
+
+    Where a recipe was not run at the suite's greatest depth, with the greatest that it was run at.
+    """
+    found = {}
+    for name, rows in t1[t1["n"] > 0].groupby("technique"):
+        trained = rows[2 * rows["n_trained"] > rows["n"]]["depth"]
+        found[name] = f"{int(max(trained, default=0))}"
+        if rows["depth"].max() < t1["depth"].max():
+            found[name] += f" of {int(rows['depth'].max())}"
+    return found
 
 
 def page(t1: pd.DataFrame | None) -> str:
@@ -113,7 +120,10 @@ def page(t1: pd.DataFrame | None) -> str:
         "modules, which have the equations, the departures from the papers and a line to try, and "
         "from [suite `depth`](depth/README.md): beside each recipe stands the greatest number of "
         "hidden layers at which more than half of its runs trained there",
-        f" (of {_listed(sorted(set(t1['depth'])))})" if deepest else "",
+        f" (of {_listed(sorted(set(t1['depth'])))}; `12 of 20` where 20 was the deepest that a "
+        "recipe was run at)"
+        if deepest
+        else "",
         "; a dash where it was not run.\n",
     ]
     for folder, heading in FAMILIES.items():

@@ -31,9 +31,8 @@ def tuning_trials(suite: Suite, device: str) -> list[Trial]:
     """Every learning rate with every tuning seed, in every cell."""
     seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + suite.tuning.seeds)
     return [
-        replace(_template(suite, technique, depth, device), role="tune", lr=lr, seed=seed)
-        for technique in suite.recipes
-        for depth in suite.depths
+        replace(_template(suite, *cell, device), role="tune", lr=lr, seed=seed)
+        for cell in suite.cells
         for lr in suite.tuning.lr
         for seed in seeds
     ]
@@ -43,9 +42,8 @@ def reporting_trials(suite: Suite, device: str, choices: Mapping[Cell, Choice]) 
     """The chosen learning rate with every reporting seed, in every cell that has one."""
     return [
         replace(_template(suite, *cell, device), role="report", lr=choices[cell].lr, seed=seed)
-        for technique in suite.recipes
-        for depth in suite.depths
-        if (cell := (technique, depth)) in choices
+        for cell in suite.cells
+        if cell in choices
         for seed in range(suite.seeds)
     ]
 

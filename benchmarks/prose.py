@@ -23,9 +23,9 @@ def summary(suite: Suite, t1: pd.DataFrame) -> str:
     for depth in suite.depths:
         at = t1[(t1["depth"] == depth) & (t1["n"] > 0)]
         trained = int((2 * at["n_trained"] > at["n"]).sum())
-        parts.append(f"{trained} at {depth}")
+        parts.append(f"{trained} of {len(at)} at {depth}")
     return (
-        f"of {len(suite.recipes)} techniques, this many trained in most of their runs, "
+        "this many of the techniques that were run there trained in most of their runs, "
         f"by the number of hidden layers: {', '.join(parts)}."
     )
 

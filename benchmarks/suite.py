@@ -90,6 +90,8 @@ class Suite(_Strict):
     factors: tuple[str, ...] = Field(default=(), strict=False)  # all combinations of these
     recipes: tuple[str, ...] = Field(min_length=1, strict=False)
     depths: tuple[Positive, ...] = Field(min_length=1, strict=False)
+    # recipe -> the depths that it is run at, for those that would cost too much at the others
+    depths_of: dict[str, Annotated[tuple[Positive, ...], Field(strict=False)]] = {}
     width: Positive
     budget: Budget
     tuning: Tuning
@@ -121,6 +123,30 @@ class Suite(_Strict):
                     "'python -m benchmarks list' shows"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _within_depths(self) -> Suite:
+        if self.factors and self.depths_of:
+            raise ValueError("depths_of: leave it out where factors are given: effects need all")
+        for name, depths in self.depths_of.items():
+            if name not in self.recipes:
+                raise ValueError(f"depths_of: {name!r} is none of the suite's recipes")
+            strange = [depth for depth in depths if depth not in self.depths]
+            if strange or not depths or len(set(depths)) < len(depths):
+                raise ValueError(
+                    f"depths_of.{name}: {list(depths)} must be some of depths {list(self.depths)}"
+                )
+        return self
+
+    @property
+    def cells(self) -> list[tuple[str, int]]:
+        """Recipe and depth of every row of the tables, in their order."""
+        return [
+            (name, depth)
+            for name in self.recipes
+            for depth in self.depths
+            if depth in self.depths_of.get(name, self.depths)
+        ]
 
     def recipe(self, name: str) -> Recipe:
         """The recipe of this name: one of the catalogue, or a combination of factors."""

@@ -99,7 +99,7 @@ def test_error_table(suite: Suite, trials: pd.DataFrame) -> pd.DataFrame:
     """
     reported = trials[trials["role"] == "report"]
     rows = []
-    for technique, depth in _cells(suite):
+    for technique, depth in suite.cells:
         cell = reported[(reported["technique"] == technique) & (reported["depth"] == depth)]
         done = cell[cell["status"].isin(["ok", "diverged"])]
         row = {
@@ -134,7 +134,7 @@ def gradients_table(suite: Suite, layers: pd.DataFrame) -> pd.DataFrame:
     """
     first_update, last_update = 0, suite.budget.updates
     rows = []
-    for technique, depth in _cells(suite):
+    for technique, depth in suite.cells:
         cell = layers[(layers["technique"] == technique) & (layers["depth"] == depth)]
         row: dict[str, object] = {"technique": technique, "depth": depth}
         for name, update in (("start", first_update), ("end", last_update)):
@@ -156,7 +156,7 @@ def gradients_table(suite: Suite, layers: pd.DataFrame) -> pd.DataFrame:
 def saturation_table(suite: Suite, layers: pd.DataFrame) -> pd.DataFrame:
     """T3: saturated share of the top hidden layer and of the worst one, in %, start and end."""
     rows = []
-    for technique, depth in _cells(suite):
+    for technique, depth in suite.cells:
         cell = layers[(layers["technique"] == technique) & (layers["depth"] == depth)]
         row: dict[str, object] = {"technique": technique, "depth": depth}
         for name, update in (("start", 0), ("end", suite.budget.updates)):
@@ -176,7 +176,7 @@ def learning_rates_table(
     """T4: the whole grid of every cell, with the median validation error that chose from it."""
     tuned = trials[trials["role"] == "tune"]
     rows = []
-    for technique, depth in _cells(suite):
+    for technique, depth in suite.cells:
         choice = choices.get((technique, depth))
         for lr in suite.tuning.lr:
             chosen = choice is not None and choice.lr == lr
@@ -203,17 +203,13 @@ def timings_table(suite: Suite, trials: pd.DataFrame) -> pd.DataFrame:
     """T5: median seconds of a reporting run, its share of its stack's; of one machine and load."""
     reported = trials[(trials["role"] == "report") & trials["seconds_train"].notna()]
     rows = []
-    for technique, depth in _cells(suite):
+    for technique, depth in suite.cells:
         cell = reported[(reported["technique"] == technique) & (reported["depth"] == depth)]
         row: dict[str, object] = {"technique": technique, "depth": depth, "n": len(cell)}
         for name in ("seconds_train", "seconds_pretrain", "cpu_seconds"):
             row[name] = _median(cell[name].astype(float))
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _cells(suite: Suite) -> list[Cell]:
-    return [(technique, depth) for technique in suite.recipes for depth in suite.depths]
 
 
 def _median(values: Sequence[float]) -> float | None:

@@ -62,9 +62,10 @@ def test_a_technique_with_a_class_has_a_recipe_or_says_that_it_fills_no_slot():
 
 
 def test_the_deepest_trained_is_where_more_than_half_of_the_runs_trained():
-    rows = [("a", 1, 4, 4), ("a", 5, 4, 3), ("a", 9, 4, 2), ("b", 1, 4, 0), ("b", 5, 0, 0)]
+    rows = [("a", 1, 4, 4), ("a", 5, 4, 3), ("a", 9, 4, 2), ("b", 1, 4, 0), ("b", 9, 4, 0)]
+    rows += [("c", 1, 4, 4), ("c", 5, 4, 1), ("c", 9, 0, 0)]
     t1 = pd.DataFrame(rows, columns=["technique", "depth", "n", "n_trained"])
-    assert deepest_trained(t1) == {"a": 5, "b": 0}
+    assert deepest_trained(t1) == {"a": "5", "b": "0", "c": "1 of 5"}
 
 
 def test_an_entry_is_what_the_docstring_says():
@@ -81,5 +82,5 @@ def test_a_row_shows_the_depth_of_each_recipe_and_a_dash_where_it_was_not_run():
     )
     text = page(t1)
     assert "`relu`: 1" in text and "`glorot`: –" in text
-    assert "(of 1, 3)" in text
+    assert "(of 1, 3;" in text
     assert set(re.findall(r"`([^`]+)`: ", text)) <= set(RECIPES)

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 
+from benchmarks.plan import Choice, reporting_trials, tuning_trials
 from benchmarks.problem import Problem
 from benchmarks.suite import FOLDER, names, read
 
@@ -57,6 +58,15 @@ FAULTS = {
     ),
     "not TOML": ("name = smoke", "not TOML (Invalid value (at line 1, column 8))"),
     "missing field": (GOOD.replace("width = 16\n", ""), "width: field required"),
+    "depths of a recipe that is not there": (
+        f"{GOOD}\n[depths_of]\nrelu = [1]\n",
+        "depths_of: 'relu' is none of the suite's recipes",
+    ),
+    "a depth of its own": (
+        f"{GOOD}\n[depths_of]\nplain = [2]\n",
+        "depths_of.plain: [2] must be some of depths [1, 3]",
+    ),
+    "no depth left": (f"{GOOD}\n[depths_of]\nplain = []\n", "depths_of.plain: [] must be some of"),
     "twice": (GOOD.replace("[1, 3]", "[1, 1]"), "depths: 1 is listed twice; list it once"),
     "rates out of order": (
         GOOD.replace("lr = [0.1, 1.0]", "lr = [1.0, 0.1]"),
@@ -154,3 +164,17 @@ def test_the_split_defaults_to_the_data_sets_own():
     assert table["data"] == {"name": "mnist5k", "n_train": 500, "n_valid": 200}
     suite = read("quick")
     assert (suite.data.n_train, suite.data.n_valid) == (3000, 1000)
+
+
+def test_a_recipe_is_run_at_its_own_depths_only(suite_file):
+    suite = read(str(suite_file(f"{GOOD}\n[depths_of]\nrbm = [1]\n")))
+    whole = [(name, depth) for name in suite.recipes for depth in (1, 3)]
+    assert suite.cells == [cell for cell in whole if cell != ("rbm", 3)]
+    planned = tuning_trials(suite, "cpu")
+    assert {trial.cell for trial in planned} == set(suite.cells)
+    assert len(planned) == len(suite.cells) * len(suite.tuning.lr) * suite.tuning.seeds
+    choices = {cell: Choice(0.1, False, 0.0, {}) for cell in [*suite.cells, ("rbm", 3)]}
+    reported = reporting_trials(suite, "cpu", choices)
+    assert [trial.cell for trial in reported] == [
+        c for c in suite.cells for _ in range(suite.seeds)
+    ]
