@@ -181,7 +181,10 @@ def _list(options: argparse.Namespace) -> int:
 
     say("suites")
     for name in names():
-        say(f"  {name:14}{read(name).title}")
+        try:
+            say(f"  {name:14}{read(name).title}")
+        except Problem as problem:  # one bad file must not hide the others
+            say(f"  {name:14}cannot be read: {problem}")
     say("recipes")
     for name, recipe in RECIPES.items():
         slots = recipe.settings()

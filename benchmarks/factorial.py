@@ -16,20 +16,14 @@ from itertools import combinations
 import pandas as pd
 
 from benchmarks.statistics import mean_interval
-from techniques.activations.relu import Relu
-from techniques.connections.residual import Residual
-from techniques.initialisation.glorot import GlorotUniform
-from techniques.initialisation.he import HeNormal
-from techniques.normalisation.batch_norm import BatchNorm
-from techniques.pretraining.autoencoder import Autoencoder
-from techniques.recipe import BASELINE, Recipe
+from techniques.recipe import BASELINE, RECIPES, Recipe
 
-FACTORS = {  # name -> what it changes about a recipe
-    "pretraining": {"pretraining": Autoencoder()},  # RBMs would not go with the others
-    "init": {"initialisation": GlorotUniform(gain=4.0)},
-    "relu": {"activation": Relu()},
-    "batch-norm": {"normalisation": BatchNorm()},
-    "residual": {"connection": Residual(every=1)},
+FACTORS = {  # name -> the slot that it fills, and the recipe of the catalogue that it fills it as
+    "pretraining": ("pretraining", "autoencoder"),  # RBMs would not go with the others
+    "init": ("initialisation", "glorot"),
+    "relu": ("activation", "relu"),
+    "batch-norm": ("normalisation", "batch-norm"),
+    "residual": ("connection", "residual"),
 }
 RESPONSES = {"test_error_pct": "test error", "trained_pct": "runs trained"}
 
@@ -45,10 +39,11 @@ def recipe(name: str) -> Recipe:
     present = [] if name == "plain" else name.split("+")
     found = BASELINE
     for factor in present:
-        found = found.but(**FACTORS[factor])
-    if {"init", "relu"} <= set(present):
-        found = found.but(initialisation=HeNormal())  # Glorot's, for units that are zero half of
-    return found  # the time
+        slot, source = FACTORS[factor]
+        found = found.but(**{slot: getattr(RECIPES[source], slot)})
+    if {"init", "relu"} <= set(present):  # Glorot's argument, for units that are zero half the time
+        found = found.but(initialisation=RECIPES["relu"].initialisation)
+    return found
 
 
 def effects_table(factors: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:

@@ -108,6 +108,8 @@ class Suite(_Strict):
                 raise ValueError(
                     f"factors: {name!r} is not a factor; allowed: {', '.join(FACTORS)}"
                 )
+            if FACTORS[name][1] not in RECIPES:
+                raise ValueError(f"factors: {name!r} needs recipe {FACTORS[name][1]!r}, now gone")
         own = recipe_names(factors)
         if list(given.get("recipes", own)) != own:
             raise ValueError("recipes: leave it out where factors are given")

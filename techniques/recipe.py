@@ -165,8 +165,11 @@ RECIPES: dict[str, Recipe] = {  # in historical order
     "sparse": BASELINE.but(initialisation=Sparse()),
     "nesterov": BASELINE.but(optimisation=Nesterov()),
     "rmsprop": BASELINE.but(optimisation=RmsProp()),
-    "dropout": _RECTIFIER.but(regularisation=(Dropout(),)),
-    "max-norm": _RECTIFIER.but(regularisation=(Dropout(), MaxNorm())),  # together in the paper
+    # sd sqrt(2 (1 - p) / fan_in): each unit that dropout keeps counts for 1 / (1 - p)
+    "dropout": _RECTIFIER.but(initialisation=HeNormal(gain=1.0), regularisation=(Dropout(),)),
+    "max-norm": _RECTIFIER.but(  # with dropout, as in the paper
+        initialisation=HeNormal(gain=1.0), regularisation=(Dropout(), MaxNorm())
+    ),
     "clipping": BASELINE.but(optimisation=Clipping()),
     "leaky-relu": _RECTIFIER.but(activation=LeakyRelu()),
     "maxout": BASELINE.but(activation=Maxout(), initialisation=LeCunNormal()),

@@ -30,6 +30,7 @@ def pretrain(
 
     The output layer has random weights: labels are for the loop that follows. ``recipe`` is one of
     ``RECIPES`` by name, or your own; y (N,), int64, is for the methods that pretrain on labels.
+    Where the recipe standardises its inputs, a linear layer that does it, fitted on x, comes first.
 
     >>> x = torch.rand(200, 30, generator=torch.Generator().manual_seed(0))
     >>> net = pretrain([30, 20, 10, 2], x, "autoencoder", seed=1)
@@ -51,6 +52,10 @@ def pretrain(
         raise ValueError(f"widths must be inputs, hidden layers, outputs, got {list(widths)}")
     if x.dim() != 2 or x.shape[1] != widths[0]:
         raise ValueError(f"x must have shape (N, {widths[0]}), got {tuple(x.shape)}")
+    first = []
+    if recipe.inputs is not None:
+        prepare = recipe.inputs.fit(x)
+        x, first = prepare(x), [prepare.module()]
     network = build(
         recipe,
         n_inputs=widths[0],
@@ -60,7 +65,7 @@ def pretrain(
         device=x.device,
     )
     greedy(network, x, [seed], y=y)
-    return network.export(0).train()
+    return nn.Sequential(*first, *network.export(0)).train()
 
 
 @torch.no_grad()

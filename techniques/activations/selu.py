@@ -9,7 +9,8 @@ Source   Klambauer, Unterthiner, Mayr, Hochreiter (2017), Self-normalizing neura
          are LeCun's
 Since    2017; displaced by normalisation with residual links
 Departs  no alpha dropout; inputs are of mean 0 and variance 1 only where the recipe standardises
-         them, and the fixed point attracts the others
+         them, and the fixed point attracts the others. Batch norm beside it is allowed, and takes
+         its place: it sets mean and variance before every unit, whatever the unit does
 Use      Recipe(activation=Selu(), initialisation=LeCunNormal())
 """
 

@@ -14,20 +14,21 @@ Departs  it fills no slot of a recipe, for it classifies nothing: it is made fro
          network. The decoder's biases start at 0, where the paper's are the machines' visible
          biases, which the network does not keep. The code layer is pretrained with the recipe's
          units, and made linear after that, where the paper has a machine with Gaussian hidden
-         units. An optimiser of the first order in place of conjugate gradients
+         units. Fine-tuned by conjugate gradients, as in the paper, or by any method of one gradient
 Use      unroll(network, linear_code=True)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from techniques.activations.sigmoid import sigmoid
 from techniques.network import Network
+from techniques.optimisation.vector import flatten, unflatten
 
 
 @dataclass
@@ -105,11 +106,34 @@ def fine_tune_step(
 ) -> Tensor:
     """One update of every run, in place, on x (R, B, D) in [0, 1]; the cross-entropy before, (R,).
 
-    ``state`` is what the optimiser's ``start`` made of ``trainable()``, lr (R, 1, 1).
+    ``state`` is what the optimiser's ``start`` made of ``trainable()``, lr (R, 1, 1). Conjugate
+    gradients do all their line searches on x: give them 1,000 cases.
     """
     parameters = autoencoder.trainable()
+    if hasattr(optimisation, "minimise"):
+        return _line_searches(autoencoder, x, lr, optimisation)
     logits = autoencoder.decode(autoencoder.encode(x))
     delta = (sigmoid(logits.detach()) - x) / x.shape[1]
     gradients = torch.autograd.grad(logits, parameters, delta)
     optimisation.step(parameters, gradients, state, lr)
     return cross_entropy(logits.detach(), x)
+
+
+def _line_searches(
+    autoencoder: DeepAutoencoder, x: Tensor, lr: Tensor, optimisation: object
+) -> Tensor:
+    parameters = autoencoder.trainable()
+
+    def value(theta: Tensor) -> tuple[Tensor, Tensor]:
+        theta = theta.detach().requires_grad_()
+        tensors = iter(unflatten(theta, parameters))
+        layers = [{name: next(tensors) for name in layer} for layer in autoencoder.parameters]
+        there = replace(autoencoder, parameters=layers)
+        loss = cross_entropy(there.decode(there.encode(x)), x)
+        return loss.detach().unsqueeze(1), torch.autograd.grad(loss.sum(), theta)[0]
+
+    theta, loss = optimisation.minimise(value, flatten(parameters), lr.squeeze(2))
+    with torch.no_grad():
+        for parameter, new in zip(parameters, unflatten(theta, parameters), strict=True):
+            parameter.copy_(new)
+    return loss

@@ -29,8 +29,7 @@ import torch
 from torch import Tensor
 
 from techniques.activations.sigmoid import sigmoid
-from techniques.pretraining.partition import softplus
-from techniques.pretraining.rbm import Machine, hidden_probability
+from techniques.pretraining.rbm import Machine, hidden_probability, softplus
 from techniques.streams import batches, stream, take, uniform_noise
 
 

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from techniques.activations.sigmoid import sigmoid
-from techniques.pretraining.rbm import Machine
+from techniques.pretraining.rbm import Machine, softplus
 
 _ROWS = 2**14  # states at once: bounds memory
 _MOST_UNITS = 25  # 2^25 states take a minute
@@ -39,11 +39,6 @@ class Estimate(NamedTuple):
 
     log_partition: Tensor
     standard_error: Tensor  # by the delta method: sd(w / mean(w)) / sqrt(n_chains)
-
-
-def softplus(z: Tensor) -> Tensor:
-    """ln(1 + exp(z)), any shape; unlike torch's, the same bits wherever in a tensor z stands."""
-    return z.relu() + (-z.abs()).exp().log1p()
 
 
 def minus_free_energy(v: Tensor, machine: Machine) -> Tensor:

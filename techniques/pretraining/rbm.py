@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from techniques.activations.sigmoid import Sigmoid, sigmoid, sigmoid_
 from techniques.streams import batches, stream, take, uniform_noise
@@ -52,6 +51,11 @@ def hidden_probability(v: Tensor, machine: Machine) -> Tensor:
 def visible_probability(h: Tensor, machine: Machine) -> Tensor:
     """p(v=1|h) = sigmoid(h weight' + visible_bias); (R, B, n_hidden) -> (R, B, n_visible)."""
     return sigmoid(torch.baddbmm(machine.visible_bias, h, machine.weight.mT))
+
+
+def softplus(z: Tensor) -> Tensor:
+    """ln(1 + exp(z)), any shape; unlike torch's, the same bits wherever in a tensor z stands."""
+    return z.relu() + (-z.abs()).exp().log1p()
 
 
 def free_energy(v: Tensor, machine: Machine) -> Tensor:

@@ -30,17 +30,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from techniques.activations.relu import Relu
-from techniques.activations.sigmoid import Sigmoid, sigmoid
-from techniques.pretraining.partition import softplus
-from techniques.pretraining.rbm import Machine, update
+from techniques.activations.sigmoid import sigmoid
+from techniques.pretraining.rbm import Machine, softplus, update
 from techniques.streams import batches, stream, take, uniform_noise
 
 if TYPE_CHECKING:
     from techniques.network import Network
     from techniques.recipe import Recipe
 
-_ACTIVATIONS = {"binary": Sigmoid, "rectified": Relu}  # what the network's units must be
+_ACTIVATIONS = {"binary": "Sigmoid", "rectified": "Relu"}  # what the network's units must be
 
 
 def free_energy(v: Tensor, machine: Machine) -> Tensor:
@@ -135,10 +133,8 @@ class RealRbm:
     def check(self, recipe: Recipe) -> None:
         """Raise ValueError where the machine's hidden units are not those of the network."""
         needed, name = _ACTIVATIONS[self.hidden], type(recipe.activation).__name__
-        if not isinstance(recipe.activation, needed):
-            raise ValueError(
-                f"RealRbm with {self.hidden} hidden units needs {needed.__name__}, got {name}"
-            )
+        if name != needed:
+            raise ValueError(f"RealRbm with {self.hidden} hidden units needs {needed}, got {name}")
         if recipe.connection is not None:
             name = type(recipe.connection).__name__
             raise ValueError(f"RealRbm pretraining models a plain stack of layers, got {name}")

@@ -13,7 +13,9 @@ Source   Hinton, Srivastava, Krizhevsky, Sutskever, Salakhutdinov (2012), Improv
 Since    2012; less used beside batch normalisation, standard in transformers
 Departs  the division by 1 - p happens in training, where the paper multiplies the weights by it in
          evaluation: the same expectation, and a network that is used as it is; p is the
-         probability to drop, the paper's to keep; no larger learning rate and momentum
+         probability to drop, the paper's to keep; no larger learning rate and momentum. Dropping
+         multiplies the mean square of a layer's input by 1 / (1 - p): a deep net wants weights
+         smaller by sqrt(1 - p), or the signal grows by sqrt(2) a layer in training and not after
 Use      Recipe(regularisation=(Dropout(p_input=0.2, p_hidden=0.5),))
 """
 

@@ -23,6 +23,7 @@ import torch
 
 if TYPE_CHECKING:
     from techniques.network import Network
+    from techniques.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class MaxNorm:
     def __post_init__(self) -> None:
         if self.max_norm <= 0:
             raise ValueError(f"max_norm must be above 0, got {self.max_norm}")
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise ValueError where the length of ``weight`` is not that of the weights in use."""
+        if hasattr(recipe.normalisation, "weight"):
+            name = type(recipe.normalisation).__name__
+            raise ValueError(f"MaxNorm bounds the length of weights, which {name} sets by itself")
 
     @torch.no_grad()
     def project_(self, network: Network) -> None:

@@ -5,10 +5,12 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from benchmarks.datasets import load
 from techniques.activations.tanh import Tanh
 from techniques.connections.residual import Residual
 from techniques.network import build
 from techniques.normalisation.batch_norm import BatchNorm
+from techniques.optimisation.conjugate_gradients import ConjugateGradients
 from techniques.optimisation.sgd import Sgd
 from techniques.pretraining.deep_autoencoder import (
     cross_entropy,
@@ -117,6 +119,43 @@ def test_a_fine_tuned_code_of_two_beats_two_principal_components_if_pretrained()
     assert (fine_tuned(PRETRAINED) < of_pca / 3).all()
     # from random weights it still gives back the same mean for every example
     assert (fine_tuned(BASELINE) > of_pca).all()
+
+
+def test_conjugate_gradients_fine_tune_in_fewer_steps_than_gradient_descent():
+    """Three line searches a batch, as in 2006; each run's own, and none uphill."""
+    x, optimiser = curve(), ConjugateGradients(line_searches=3)
+    autoencoder = unroll(network_of([20, 10, 2], [0, 1], PRETRAINED))
+    by_descent = unroll(network_of([20, 10, 2], [0, 1], PRETRAINED))
+    batch, lr = x.expand(2, -1, -1), torch.full((2, 1, 1), 0.05)
+    state, losses = Sgd().start(by_descent.trainable()), []
+    for _ in range(20):
+        losses.append(fine_tune_step(autoencoder, batch, (), lr, optimisation=optimiser))
+        fine_tune_step(by_descent, batch, state, lr, optimisation=Sgd())
+    losses = torch.stack(losses)
+    assert (losses.diff(dim=0) <= 1e-5 * losses[:-1]).all()
+    reached = squared_error(x, autoencoder(x))
+    assert (reached < squared_error(x, by_descent(x)) / 2).all()
+    alone = unroll(network_of([20, 10, 2], [1], PRETRAINED))
+    for _ in range(20):
+        fine_tune_step(alone, batch[:1], (), lr[:1], optimisation=optimiser)
+    torch.testing.assert_close(alone(x)[0], autoencoder(x)[1], rtol=0, atol=0)
+
+
+def test_conjugate_gradients_bring_a_pretrained_deep_classifier_down_and_no_random_one():
+    """The classifier of 2006: greedy RBMs, then three line searches on batches of 1,000 cases."""
+    split = load("mnist5k", 1000, 200)
+    x, y = split.x_train.expand(1, -1, -1), split.y_train.expand(1, -1)
+    errors = {}
+    for pretraining in (Rbm(epochs=10), None):
+        recipe = BASELINE.but(pretraining=pretraining, optimisation=ConjugateGradients())
+        network = build(recipe, n_inputs=784, n_classes=10, widths=[50] * 8, seeds=[0])
+        if pretraining is not None:
+            greedy(network, split.x_train, [0])
+        for _ in range(15):
+            recipe.optimisation.update(network, x, y, (), torch.ones(1, 1, 1))
+        wrong = network(split.x_train).argmax(2) != split.y_train
+        errors[pretraining is not None] = wrong.double().mean().item()
+    assert errors[True] < 0.3 and errors[False] > 0.8
 
 
 @pytest.mark.parametrize("widths, batch_size", [([7, 3], 11), ([16, 5, 2], 17), ([5, 1], 3)])

@@ -11,8 +11,9 @@ from techniques.connections.deep_supervision import DeepSupervision
 from techniques.connections.highway import Highway
 from techniques.initialisation.he import HeNormal
 from techniques.network import build
+from techniques.normalisation.weight_norm import WeightNorm
 from techniques.optimisation.sgd import Sgd
-from techniques.recipe import BASELINE
+from techniques.recipe import BASELINE, RECIPES
 from techniques.regularisation.dropout import Dropout
 from techniques.regularisation.max_norm import MaxNorm
 from techniques.regularisation.weight_decay import WeightDecay
@@ -148,3 +149,18 @@ def test_impossible_settings_are_refused():
         WeightDecay(decay=-0.1)
     with pytest.raises(ValueError, match="max_norm must be above 0, got 0"):
         MaxNorm(max_norm=0)
+
+
+def test_max_norm_is_refused_beside_weight_norm_which_sets_the_length():
+    with pytest.raises(ValueError, match="MaxNorm bounds the length of weights, which WeightNorm"):
+        BASELINE.but(normalisation=WeightNorm(), regularisation=(MaxNorm(),))
+
+
+def test_the_recipe_of_dropout_keeps_the_signals_size_in_training():
+    """With p = 1/2 every layer doubles the mean square of what it keeps; weights make up for it."""
+    x = torch.rand(200, 100, generator=torch.Generator().manual_seed(0))
+    network = build(RECIPES["dropout"], n_inputs=100, n_classes=10, widths=[300] * 20, seeds=[0])
+    network.uniform = uniform_noise([0], "noise")
+    layers = network.trace(x, training=True).layers
+    sizes = torch.stack([layer.activation.square().mean().sqrt() for layer in layers])
+    assert 0.2 < sizes[-1] / sizes[0] < 5  # 2^(19 / 2) = 724 with He's own weights
