@@ -5,8 +5,8 @@ Problem  None is solved here: this is the baseline. A derivative of at most 1/4 
          never negative pushes the next layer towards saturation.
 Method   a = 1 / (1 + exp(-z)), da/dz = a (1 - a) <= 1/4
 Source   Rumelhart, Hinton, Williams (1986), Learning representations by back-propagating errors,
-         Nature 323, 533-536; the diagnosis: Hochreiter (1991), Untersuchungen zu dynamischen
-         neuronalen Netzen; BibTeX hochreiter1991
+         Nature 323, 533-536; BibTeX rumelhart1986. The diagnosis: Hochreiter (1991),
+         Untersuchungen zu dynamischen neuronalen Netzen; BibTeX hochreiter1991
 Since    1986; displaced in hidden layers by tanh in the 1990s and by rectifiers from 2010 on
 Departs  nothing
 Use      Recipe(activation=Sigmoid())

@@ -4,7 +4,8 @@ Problem  Sigmoid outputs have mean 1/2, so the next layer's pre-activations shar
          saturate together; and sigma'(z) <= 1/4 shrinks the gradient even at z = 0.
 Method   a = tanh(z), da/dz = 1 - a^2 <= 1: at z = 0 nothing is lost
 Source   LeCun, Bottou, Orr, Mueller (1998), Efficient BackProp, LNCS 1524, section 4.4; BibTeX
-         lecun1998efficient; deep tanh networks: Glorot and Bengio (2010), section 2.3
+         lecun1998efficient. Deep tanh networks: Glorot and Bengio (2010), section 2.3; BibTeX
+         glorot2010
 Since    the 1990s; displaced by rectifiers from 2010 on
 Departs  plain tanh, not 1.7159 tanh(2z/3)
 Use      Recipe(activation=Tanh())

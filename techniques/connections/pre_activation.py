@@ -7,7 +7,7 @@ Method   s_l = z_l + s_(l-2) at the end of each block of two layers, z_l = f(nor
          bias: the sums are a stream from the first layer to the last that no function interrupts.
          The classifier sees f(norm(s)) of the last.
 Source   He, Zhang, Ren, Sun (2016), Identity mappings in deep residual networks, ECCV, LNCS 9908,
-         630-645, section 3.2 and figure 4e; BibTeX he2016identity
+         630-645, section 4.1 and figure 4e; BibTeX he2016identity
 Since    2016; still the order of nearly every transformer
 Departs  fully connected layers; normalisation fills its own slot, and may be none; the first hidden
          layer, which changes the width, has no link, and neither has what is left over when the

@@ -10,8 +10,9 @@ Method   Exact: ln Z = ln sum_v exp(-F(v)), or the same over h, whichever has fe
          log w = sum_t ln p_(beta t+1)(v_t) - ln p_(beta t)(v_t), and takes a Gibbs step at every
          beta; Z is estimated by Z_base times the mean of w.
 Source   Salakhutdinov and Murray (2008), On the quantitative analysis of deep belief networks,
-         ICML, 872-879, section 4.1; BibTeX salakhutdinov2008ais. The method: Neal (2001),
-         Annealed importance sampling, Statistics and Computing 11, 125-139
+         ICML, 872-879; BibTeX salakhutdinov2008ais. The method: Neal (2001),
+         Annealed importance sampling, Statistics and Computing 11, 125-139;
+         BibTeX neal2001ais
 Since    2008; still how a model without a tractable likelihood is measured
 Departs  nothing; the base machine has the same hidden units, with weights of 0, so that its Z is
          2^n_hidden prod (1 + exp(base_bias)). All in float64

@@ -11,7 +11,8 @@ Method   weight += lr (<v h>_data - <v h>_chains), likewise the biases. The chai
 Source   Tieleman (2008), Training restricted Boltzmann machines using approximations to the
          likelihood gradient, ICML, 1064-1071; BibTeX tieleman2008pcd. The statistics of such
          chains: Younes (1999), On the convergence of Markovian stochastic algorithms with rapidly
-         decreasing ergodicity rates, Stochastics 65, 177-228
+         decreasing ergodicity rates, Stochastics and Stochastic Reports 65, 177-228; BibTeX
+         younes1999
 Since    2008; the standard for models that are to be sampled from; displaced with RBMs themselves
 Departs  the chains start from fair coins; probabilities in place of states in the hidden half of
          both statistics; lr and weight decay are ours (the paper chose them per experiment), the
