@@ -70,7 +70,7 @@ def pretrain(
 
 @torch.no_grad()
 def initialise(net: nn.Sequential, initialisation: Callable[..., Tensor], *, seed: int = 0) -> None:
-    """Draw the weights of every linear layer anew, in place; biases become 0.
+    """Draw the weights of every linear layer anew, in place; biases as it says, or 0.
 
     >>> from techniques.initialisation.glorot import GlorotUniform
     >>> net = nn.Sequential(nn.Linear(6, 4), nn.Sigmoid(), nn.Linear(4, 2))

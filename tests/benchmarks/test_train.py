@@ -40,11 +40,20 @@ def without_seconds(outcome: dict) -> dict:
     return {**outcome, "result": result}
 
 
-@pytest.mark.parametrize("technique", ["glorot", "tanh", "batch-norm", "residual"])
+@pytest.mark.parametrize("technique", ["glorot", "tanh", "batch-norm", "residual", "standardised"])
 def test_a_trial_equals_a_plain_torch_loop(technique):
     asked = trial(technique, depth=1)
     (outcome,) = train_stack([asked])
     split = datasets.load("mnist5k", 500, 200)
+    if technique == "standardised":  # by the training part alone
+        x = split.x_train.double()
+        sd = x.std(0, correction=0)
+        factor = torch.where(x.amax(0) > x.amin(0), 1 / sd, 0)
+        parts = {
+            name: ((getattr(split, name).double() - x.mean(0)) * factor).float()
+            for name in ("x_train", "x_valid", "x_test")
+        }
+        split = replace(split, **parts)
 
     net = build(asked.recipe, n_inputs=784, n_classes=10, widths=[16], seeds=[asked.seed]).export(0)
     optimiser = torch.optim.SGD(net.parameters(), lr=asked.lr, momentum=0.9)

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from techniques.network import build
 from techniques.normalisation.batch_norm import BatchNorm
 from techniques.optimisation.sgd import Sgd
+from techniques.recipe import BASELINE
 
 
 def test_output_gradients_and_running_statistics_equal_torchs_over_20_steps():
@@ -46,6 +48,21 @@ def test_output_gradients_and_running_statistics_equal_torchs_over_20_steps():
     for run in range(runs):
         torch.testing.assert_close(evaluated[run], theirs[run].eval()(z[run]))
     assert all(torch.equal(before[k], statistics[k]) for k in before)
+
+
+def test_an_export_goes_on_tracking_at_the_same_pace():
+    recipe = BASELINE.but(normalisation=BatchNorm(momentum=0.3, epsilon=0.01))
+    network = build(recipe, n_inputs=6, n_classes=3, widths=[5, 4], seeds=[0]).to(torch.float64)
+    exported = network.export(0).double()
+    norms = [m for m in exported if isinstance(m, torch.nn.BatchNorm1d)]
+    assert [(m.momentum, m.eps) for m in norms] == [(0.3, 0.01)] * 2
+    g = torch.Generator().manual_seed(0)
+    for _ in range(2):
+        x = torch.randn(1, 9, 6, generator=g, dtype=torch.float64)
+        torch.testing.assert_close(network(x, training=True)[0], exported.train()(x[0]))
+    for own, norm in zip(network.statistics, norms, strict=False):
+        torch.testing.assert_close(own["running_mean"][0, 0], norm.running_mean)
+        torch.testing.assert_close(own["running_variance"][0, 0], norm.running_var)
 
 
 def test_a_large_offset_does_not_cost_the_variance():

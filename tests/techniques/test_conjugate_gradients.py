@@ -7,6 +7,7 @@ import pytest
 import scipy.optimize
 import torch
 
+from techniques.connections.deep_supervision import DeepSupervision
 from techniques.network import build, cross_entropy
 from techniques.normalisation.batch_norm import BatchNorm
 from techniques.optimisation.conjugate_gradients import (
@@ -261,6 +262,24 @@ def test_an_update_lowers_the_networks_loss_and_moves_running_statistics_once():
         assert all(torch.equal(own[name], other[name]) for name in own)
     torch.testing.assert_close(loss, before)
     assert (cross_entropy(network(x, training=True), y) < 0.9 * before).all()
+
+
+def test_what_is_minimised_is_the_networks_own_loss():
+    """With a companion on the first of two layers: it learns, and its loss counts."""
+    recipe = BASELINE.but(optimisation=ConjugateGradients(), connection=DeepSupervision(weight=0.5))
+    network = build(recipe, n_inputs=13, n_classes=3, widths=[7] * 2, seeds=[0, 1])
+    g = torch.Generator().manual_seed(5)
+    x, y = torch.rand(2, 11, 13, generator=g), torch.randint(0, 3, (2, 11), generator=g)
+    before, top = network.loss(x, y).detach(), cross_entropy(network(x), y)
+    companion = [network.parameters[0][f"companion_{part}"] for part in ("weight", "bias")]
+    starts = [t.detach().clone() for t in companion]
+    loss = recipe.optimisation.update(network, x, y, (), torch.ones(2, 1, 1))
+    # two classifiers' cross-entropies, each within 13 roundings of 2^-24 of about ln 3
+    torch.testing.assert_close(loss, before, rtol=2e-6, atol=0)
+    assert (before > top + 0.5 * 0.9).all()  # half of the companion's ln 3 = 1.1, about
+    for start, tensor in zip(starts, companion, strict=True):
+        assert (tensor != start).all()
+    assert (network.loss(x, y) < before).all()
 
 
 def test_an_update_runs_on_the_meta_device():

@@ -111,6 +111,19 @@ def test_gates_start_at_their_bias_with_weights_of_their_own_stream():
         assert (network.parameters[index]["gate_bias"] == -3).all()
 
 
+def test_highway_layers_start_by_carrying_what_they_are_given():
+    """gate_bias is -2 by default: t = sigmoid(-2 + h gate_weight) < 1/2 where h gate_weight < 2."""
+    network = network_of(BASELINE.but(connection=Highway()), depth=20)
+    layers = network.trace(examples()[0]).layers
+    for index in range(1, 20):
+        below, layer, own = layers[index - 1], layers[index], network.parameters[index]
+        assert (own["gate_bias"] == -2).all()
+        # h is a mean of logistic units' outputs, so in (0, 1), and cannot bring 2 together
+        assert (own["gate_weight"].clamp(min=0).sum(1) < 2).all()
+        moved = (layer.output - below.output).abs()
+        assert (moved < 0.5 * (layer.activation - below.output).abs()).all()
+
+
 def test_rezero_layers_add_alpha_times_what_they_compute():
     def expected(layers, top, x):
         h = torch.sigmoid(linear(layers[0], x))
@@ -357,6 +370,20 @@ def test_the_deeply_supervised_loss_is_the_sum_over_the_classifiers():
         for name in own:
             own[name].data.copy_(other[name])
     assert torch.equal(network(x), plain(x))  # the function itself has no companions
+
+
+def test_every_companion_starts_from_a_stream_of_its_own():
+    network = build(
+        BASELINE.but(connection=DeepSupervision()),
+        n_inputs=4, n_classes=3, widths=[5] * 4, seeds=[1, 2],
+    )  # fmt: skip
+    companions = [layer["companion_weight"] for layer in network.parameters[:3]]
+    for index, weight in enumerate(companions):
+        for run, seed in enumerate((1, 2)):
+            drawn = FanIn()(5, 3, stream(seed, f"companion:{index}"))
+            assert torch.equal(weight[run], drawn)
+        assert (network.parameters[index]["companion_bias"] == 0).all()
+    assert (companions[0] != companions[1]).all() and (companions[1] != companions[2]).all()
 
 
 def test_companions_bring_the_labels_to_the_first_of_fifty_layers():

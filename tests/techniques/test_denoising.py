@@ -61,26 +61,43 @@ def test_gaussian_damage_has_mean_zero_and_the_stated_deviation():
     assert abs(torch.corrcoef(torch.stack([noise.flatten(), v.flatten()]))[0, 1]) < 4 / 200
 
 
-def damage_by_hand(corruption, level, v, noise, generator):
-    """Written anew, for v in [0, 1]."""
+def test_the_corrupter_of_real_inputs_takes_each_batchs_own_extremes():
+    v = 3 * torch.randn(2, 50, 40, generator=torch.Generator().manual_seed(0))
+    corrupt = Denoising("salt-and-pepper", 0.4).corrupter([5, 6], 1, v.device, unit_interval=False)
+    noise = uniform_noise([5, 6], "autoencoder:noise:1")
+    for batch in (v, v / 2):
+        u, damaged = noise(batch), corrupt(batch)
+        for run in range(2):
+            expected = batch[run].clone()
+            expected[u[run] < 0.4] = batch[run].max()
+            expected[u[run] < 0.2] = batch[run].min()
+            assert torch.equal(damaged[run], expected)
+
+
+def damage_by_hand(corruption, level, v, noise, generator, *, real):
+    """Written anew."""
     if corruption == "gaussian":
         return v + level * torch.empty_like(v[0]).normal_(generator=generator)
     u = noise(v)
     if corruption == "masking":
         return torch.where(u < level, 0.0, v)
-    return torch.where(u < level, (u >= level / 2).float(), v)
+    least, greatest = (v.min(), v.max()) if real else (0.0, 1.0)
+    return torch.where(u < level / 2, least, torch.where(u < level, greatest, v))
 
 
+@pytest.mark.parametrize("real", [False, True], ids=["in [0, 1]", "real"])
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
 @pytest.mark.parametrize("tied", [True, False])
-def test_training_a_layer_is_momentum_on_autograds_gradient(corruption, tied):
+def test_training_a_layer_is_momentum_on_autograds_gradient(corruption, tied, real):
     technique = Denoising(corruption, 0.4, epochs=2, batch_size=4, lr=0.2, tied_weights=tied)
     recipe = BASELINE.but(pretraining=technique)
     network = build(recipe, n_inputs=6, n_classes=2, widths=[5], seeds=[3])
     weight = network.parameters[0]["weight"].detach().clone().requires_grad_()
     x = torch.rand(8, 6, generator=torch.Generator().manual_seed(0))
+    x = 5 * x - 2 if real else x
     greedy(network, x, [3])
 
+    scale = x.square().mean().sqrt() if real else torch.tensor(1.0)
     hidden_bias = torch.zeros(1, 1, 5, requires_grad=True)
     visible_bias = torch.zeros(1, 1, 6, requires_grad=True)
     parameters = [weight, hidden_bias, visible_bias]
@@ -92,15 +109,19 @@ def test_training_a_layer_is_momentum_on_autograds_gradient(corruption, tied):
     noise = uniform_noise([3], "autoencoder:noise:0")
     generator = stream(3, "autoencoder:noise:0")
     for _ in range(4):
-        v = take(x, next(order))
-        damaged = damage_by_hand(corruption, 0.4, v, noise, generator)
+        v = take(x, next(order)) / scale
+        damaged = damage_by_hand(corruption, 0.4, v, noise, generator, real=real)
         h = torch.sigmoid(damaged @ weight + hidden_bias)
-        y = torch.sigmoid(h @ (weight.mT if tied else decoder) + visible_bias)
+        y = h @ (weight.mT if tied else decoder) + visible_bias
+        if real:
+            loss = 0.5 * (y - v).square().sum()
+        else:
+            loss = binary_cross_entropy(torch.sigmoid(y), v, reduction="sum")
         optimiser.zero_grad()
-        (binary_cross_entropy(y, v, reduction="sum") / 4).backward()
+        (loss / 4).backward()
         optimiser.step()
     layer = network.parameters[0]
-    for got, expected in ((layer["weight"], weight), (layer["bias"], hidden_bias)):
+    for got, expected in ((layer["weight"], weight / scale), (layer["bias"], hidden_bias)):
         torch.testing.assert_close(got.detach(), expected.detach(), rtol=0, atol=1e-5)
 
 

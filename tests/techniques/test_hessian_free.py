@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -205,6 +206,51 @@ def test_the_damping_follows_the_reduction_ratio(bowl, expected, moves):
     step, _ = optimisation.solve(lambda t: t.view(1, 1, 1), loss, theta, state)
     assert step.item() == pytest.approx(-0.5)
     assert state["damping"].item() == pytest.approx(expected)
+
+
+def test_the_reduction_ratio_is_that_of_the_step_which_is_taken():
+    """Of three iterates the second has the least loss: its model counts, not the last one's.
+
+    Iterate k minimises the model over the span of the first k vectors (M^-1 A)^i M^-1 g, here by a
+    solver; loss = sum c z^2 / 2 + 10 (z_0 - 1)^4, at z = 1: gradient and curvature c.
+    """
+    c = np.array([1, 20**0.5, 20])
+    matrix, preconditioner = np.diag(c + 0.01), (c**2 + 0.01) ** 0.75
+    basis, models, falls = [c / preconditioner], [], []
+    for _ in range(3):
+        b = np.stack(basis, 1)
+        d = -b @ np.linalg.solve(b.T @ matrix @ b, b.T @ c)
+        models.append(c @ d + d @ matrix @ d / 2)
+        falls.append(c @ d + d @ (c * d) / 2 + 10 * d[0] ** 4)
+        basis.append(matrix @ basis[-1] / preconditioner)
+    assert np.argmin(falls) == 1
+    assert falls[1] / models[1] > 0.75  # the damping falls; with the last one's model it would
+    assert 0.25 < falls[1] / models[2] < 0.75  # stay, as it would for the last iterate's loss
+    assert falls[2] / models[2] < 0.25  # rise
+
+    def loss(z):
+        return ((torch.from_numpy(c) / 2 * z * z).sum(2) + 10 * (z[:, :, 0] - 1) ** 4).mean(1)
+
+    optimisation = HessianFree(cg_iterations=3, damping=0.01, decay=0.0)
+    theta = torch.ones(1, 3, dtype=torch.float64)
+    state = optimisation.start([theta])
+    step, before = optimisation.solve(lambda t: t.view(1, 1, 3), loss, theta, state)
+    after = loss((theta + step).view(1, 1, 3))
+    assert (after - before).item() == pytest.approx(falls[1], rel=1e-9)
+    assert state["damping"].item() == pytest.approx(0.01 / 1.5, rel=1e-12)
+
+
+def test_the_damping_never_falls_below_the_least():
+    """The model promises less than a quadratic gains, so each solve takes a third of the damping:
+    40 of them would leave 1.5^-40 = 9e-8.
+    """
+    outputs, loss, _ = linear_regression()
+    optimisation = HessianFree(cg_iterations=6)
+    theta = torch.ones(2, 6, dtype=torch.float64)
+    state = optimisation.start([theta])
+    for _ in range(40):
+        optimisation.solve(outputs, loss, theta, state)
+    assert state["damping"].tolist() == [[1e-3], [1e-3]]
 
 
 def test_a_step_that_raises_the_loss_is_halved_or_dropped():

@@ -127,12 +127,16 @@ def test_annealing_comes_within_a_twentieth_of_a_nat_on_a_machine_of_65_536_stat
 
 
 def test_three_betas_in_numpy_for_given_random_numbers():
-    """Neal's weights with the unnormalised p_beta of section 4.1 written out, hidden units too."""
+    """Neal's weights with the unnormalised p_beta of section 4.1 written out, hidden units too.
+
+    200 chains, so that a state drawn at another beta differs in some of them. Rounding: each log w
+    is a sum of some 20 numbers below 10, so right to 20 x 10 x 2^-53 = 2e-14.
+    """
     machine = random_machine(1, 4, 3)
     w, b, c = (p[0].numpy() for p in machine)
     base = np.array([0.3, -0.2, 0.1, 0.4])
     rng = np.random.default_rng(5)
-    noise = [rng.random((6, n)) for n in (4, 3, 4, 3, 4)]
+    noise = [rng.random((200, n)) for n in (4, 3, 4, 3, 4)]
     sigma = lambda z: 1 / (1 + np.exp(-z))  # noqa: E731
 
     def log_p(v, beta):
@@ -141,7 +145,7 @@ def test_three_betas_in_numpy_for_given_random_numbers():
 
     given = iter(noise)
     v = (next(given) < sigma(base)).astype(float)
-    log_w = np.zeros(6)
+    log_w = np.zeros(200)
     for last, beta in [(0.0, 0.4), (0.4, 1.0)]:
         log_w += log_p(v, beta) - log_p(v, last)
         h = (next(given) < sigma(beta * (v @ w + c))).astype(float)
@@ -152,12 +156,12 @@ def test_three_betas_in_numpy_for_given_random_numbers():
         machine,
         base_bias=torch.from_numpy(base).view(1, 1, 4),
         betas=torch.tensor([0, 0.4, 1], dtype=torch.float64),
-        n_chains=6,
+        n_chains=200,
         uniform=lambda like: torch.from_numpy(next(given))[None],
     )
     assert got.log_partition.item() == pytest.approx(expected, abs=1e-12)
     relative = np.exp(log_w) / np.exp(log_w).mean()
-    assert got.standard_error.item() == pytest.approx(relative.std() / 6**0.5, abs=1e-12)
+    assert got.standard_error.item() == pytest.approx(relative.std() / 200**0.5, abs=1e-12)
 
 
 def test_two_betas_are_plain_importance_sampling_whose_mean_weight_is_exact():

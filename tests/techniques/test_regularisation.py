@@ -100,6 +100,26 @@ def test_dropout_draws_by_the_seed_and_only_in_training():
         network.loss(*examples(3))
 
 
+def test_every_layer_and_the_classifier_are_given_what_is_left():
+    """Written out for given random numbers: p is 0.2 for inputs, 0.5 above them."""
+    recipe = BASELINE.but(regularisation=(Dropout(p_input=0.2, p_hidden=0.5),))
+    network, x = network_of(recipe, depth=2).to(torch.float64), examples(2)[0].double()
+    g = torch.Generator().manual_seed(4)
+    noise = [torch.rand(2, 12, n, generator=g, dtype=torch.float64) for n in (6, 5, 5)]
+    given = iter(noise)
+    network.uniform = lambda like: next(given)
+    logits = network(x, training=True)
+    h = x
+    for layer, u, p in zip(network.parameters, noise, (0.2, 0.5, 0.5), strict=True):
+        z = torch.where(u < p, 0, h / (1 - p)) @ layer["weight"] + layer["bias"]
+        h = torch.sigmoid(z)
+    torch.testing.assert_close(logits, z)
+    with torch.no_grad():
+        network.parameters[-1]["bias"].copy_(torch.tensor([1.0, 2.0, 3.0]))
+    network.uniform = torch.zeros_like  # all units are dropped, and the bias is all that is left
+    assert (network(x, training=True) == torch.tensor([1.0, 2.0, 3.0])).all()
+
+
 def test_gradients_pass_dropout_by_the_units_that_are_kept():
     # uniform numbers below p drop: of (0.1, 0.5, 0.9) at p = 0.5 the first only
     x = torch.tensor([[[1.0, 2.0, 3.0]]], requires_grad=True)

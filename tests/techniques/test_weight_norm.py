@@ -5,6 +5,8 @@ from torch.nn.utils import parametrizations
 
 from techniques.network import build
 from techniques.normalisation.weight_norm import WeightNorm
+from techniques.pretraining.autoencoder import Autoencoder
+from techniques.pretraining.greedy import greedy
 from techniques.recipe import BASELINE
 
 
@@ -83,3 +85,19 @@ def test_a_step_along_the_gradient_of_v_only_makes_it_longer():
     assert (torch.linalg.vector_norm(v - 0.3 * gradient, dim=1) > v.norm(dim=1)).all()
     parameters["weight"].data.mul_(4)
     torch.testing.assert_close(gradient_of_v(), gradient / 4)
+
+
+def test_pretraining_leaves_a_scale_that_is_the_length_of_what_it_learnt():
+    """So that the weights that are used are those that were learnt, not as long as at the start."""
+    recipe = BASELINE.but(
+        normalisation=WeightNorm(), pretraining=Autoencoder(epochs=2, batch_size=10)
+    )
+    network = build(recipe, n_inputs=6, n_classes=3, widths=[8, 5], seeds=[0, 1])
+    before = [layer["scale"].detach().clone() for layer in network.parameters[:-1]]
+    greedy(network, torch.rand(20, 6, generator=torch.Generator().manual_seed(3)), [0, 1])
+    for index, start in enumerate(before):
+        layer = network.parameters[index]
+        assert torch.equal(layer["scale"], layer["weight"].norm(dim=1, keepdim=True))
+        assert (layer["scale"] != start).all()
+        # a quotient and two products, each rounded to within 2^-24
+        torch.testing.assert_close(network.weight(index), layer["weight"], rtol=4e-7, atol=0)
