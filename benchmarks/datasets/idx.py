@@ -38,18 +38,18 @@ SHA256_UNPACKED = {
 }
 # ... and of the official .gz files. Only these are known of Fashion-MNIST, so its plain files are
 # checked by their form alone; each record keeps the SHA-256 of the split that it was made from.
-MD5_GZ = {
+SHA256_GZ = {
     "mnist": {
-        "train-images": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        "train-labels": "d53e105ee54ea40749a09fcbcd1e9432",
-        "t10k-images": "9fb629c4189551a2d022fa330f9573f3",
-        "t10k-labels": "ec29112dd5afa0611ce80d1b7f02629c",
+        "train-images": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "train-labels": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "t10k-images": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "t10k-labels": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     },
     "fashion-mnist": {
-        "train-images": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "train-labels": "25c81989df183df01b3e8a0aad5dffbe",
-        "t10k-images": "bef4ecab320f06d8554ea6380940ec79",
-        "t10k-labels": "bb300cfdad3c16e7a12a480ee83cd310",
+        "train-images": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "train-labels": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "t10k-images": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "t10k-labels": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     },
 }
 
@@ -123,8 +123,8 @@ def _check_digest(
         kind, found = "SHA-256 unpacked", hashlib.sha256(content).hexdigest()
         known = SHA256_UNPACKED[name][what]
     elif path.suffix == ".gz":
-        kind, found = "MD5", hashlib.md5(raw, usedforsecurity=False).hexdigest()
-        known = MD5_GZ[name][what]
+        kind, found = "SHA-256", hashlib.sha256(raw).hexdigest()
+        known = SHA256_GZ[name][what]
     else:
         return
     if found != known:
