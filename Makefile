@@ -44,8 +44,8 @@ lint: $(installed)  ## check style and formatting
 reports: $(installed)  ## write every report again from its stored trials
 	$(bin)/python -m benchmarks reports
 
-data: $(installed)  ## fetch MNIST and Fashion-MNIST to DATA_DIR, checked
-	$(bin)/python -m benchmarks data
+data: $(installed)  ## fetch MNIST, Fashion-MNIST and CIFAR-10 to DATA_DIR, checked
+	$(bin)/python -m benchmarks data fetch
 
 pins := .venv-lock/bin/pip freeze --all | grep -v -e '^nvidia' -e '^triton' -e '^layer-by-layer' \
 	    -e '^pip=' -e '^cuda' | sed 's/^\(torch==[^+]*\).*/\1/'

@@ -107,9 +107,39 @@ def _parser() -> _Parser:
         default=ROOT / "reports",
         help="folder of the reports (default: reports/ in the project)",
     )
-    fetching = command("data", _data, "Fetch data sets to $DATA_DIR, checking every file.")
-    fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be")
+    _add_data_commands(commands)
     return parser
+
+
+def _add_data_commands(commands) -> None:
+    text = "List, describe, export or fetch data sets."
+    data = commands.add_parser("data", help=text, description=text)
+    actions = data.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
+
+    def action(name: str, function, text: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        return sub
+
+    action("list", _data_list, "List data sets, their sizes and what they are.")
+    showing = action("show", _data_show, "Say sizes, class balance, checksum and provenance.")
+    exporting = action("export", _data_export, "Write x_train, y_train, ... to an .npz file.")
+    for sub in (showing, exporting):
+        sub.add_argument("name", metavar="NAME", help="a data set; 'data list' has them all")
+        sub.add_argument("--n-train", type=_positive, help="training examples")
+        sub.add_argument("--n-valid", type=_positive, help="validation examples")
+        sub.add_argument("--n-test", type=_positive, help="test examples, of a generated set")
+        sub.add_argument("--seed", type=_count, help="of a generated set (default: 0)")
+    exporting.add_argument("file", metavar="FILE.npz", type=Path)
+    fetching = action("fetch", _data_fetch, "Fetch data sets to $DATA_DIR, checking every file.")
+    fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be")
+    reporting = action("report", _data_report, "Write the page of all generated sets; needs MNIST.")
+    reporting.add_argument(
+        "--reports",
+        type=Path,
+        default=ROOT / "reports",
+        help="folder of the reports (default: reports/ in the project)",
+    )
 
 
 def _positive(text: str) -> int:
@@ -269,11 +299,87 @@ def _performance(options: argparse.Namespace) -> int:
     return 0
 
 
-def _data(options: argparse.Namespace) -> int:
+def _data_list(options: argparse.Namespace) -> int:
+    from benchmarks.datasets import DATA_SETS
+    from benchmarks.progress import say
+
+    for name, data in DATA_SETS.items():
+        test = f"{data.n_test:,}" if data.n_test else "its own"
+        sizes = "{:,} + {:,} + {}".format(*data.parts, test)
+        say(f"{name:22}{sizes:26}{data.about}")
+    return 0
+
+
+def _data_split(options: argparse.Namespace):
+    """The data set asked for, in the parts asked for, and its checksum."""
+    from benchmarks.datasets import DATA_SETS
+    from benchmarks.datasets.arrays import sha256
+
+    name, data = options.name, DATA_SETS.get(options.name)
+    if data is None:
+        raise Problem(f"data {name}: no such data set; allowed: {', '.join(DATA_SETS)}")
+    n_train, n_valid = options.n_train or data.parts[0], options.n_valid or data.parts[1]
+    if data.generate is None:
+        for option in ("n_test", "seed"):
+            if getattr(options, option) is not None:
+                flag = option.replace("_", "-")
+                raise Problem(f"--{flag}: {name} is not generated: its test set is what it is")
+        return data, data.load(n_train, n_valid), f"{data.checksum} (of its source)"
+    wanted = (n_train, n_valid, options.n_test or data.n_test, options.seed or 0)
+    arrays = data.generated(*wanted)
+    checksum = sha256(arrays)
+    if wanted == (*data.parts, data.n_test, 0):
+        same = checksum == data.checksum
+        checksum += ", as it should be" if same else f", which should be {data.checksum}"
+    return data, arrays.split(), checksum
+
+
+def _data_show(options: argparse.Namespace) -> int:
+    import textwrap
+
+    from benchmarks.datasets import page
+    from benchmarks.progress import say
+
+    data, split, checksum = _data_split(options)
+    say(f"{options.name}: {data.about}")
+    for what, value in page.facts(options.name, split, checksum):
+        say(textwrap.fill(f"{what}: {value}", 100, initial_indent="  ", subsequent_indent="    "))
+    for heading, text in page.sections(data.module).items():
+        say(textwrap.fill(text, 100, initial_indent=f"{heading}: ", subsequent_indent="  "))
+    return 0
+
+
+def _data_export(options: argparse.Namespace) -> int:
+    import io
+
+    import numpy
+
+    from benchmarks.progress import say
+    from benchmarks.store import write_atomically
+
+    if options.file.suffix != ".npz":
+        raise Problem(f"FILE: {options.file} must end in .npz")
+    _, split, checksum = _data_split(options)
+    buffer = io.BytesIO()
+    numpy.savez_compressed(buffer, **{part: t.numpy() for part, t in vars(split).items()})
+    write_atomically(options.file, buffer.getvalue())
+    say(f"{options.file}: {', '.join(vars(split))}; data {checksum}")
+    return 0
+
+
+def _data_fetch(options: argparse.Namespace) -> int:
     from benchmarks.datasets.fetch import MIRRORS, fetch
 
     for name in options.names or MIRRORS:
         fetch(name)
+    return 0
+
+
+def _data_report(options: argparse.Namespace) -> int:
+    from benchmarks.datasets import page
+    from benchmarks.progress import say
+
+    say(f"page: {page.write(options.reports)}")
     return 0
 
 

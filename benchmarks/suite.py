@@ -40,6 +40,9 @@ class Data(_Strict):
         name = given.get("name")
         if not isinstance(name, str) or name not in DATA_SETS:
             raise ValueError(f"name: {name!r} is not a data set; allowed: {', '.join(DATA_SETS)}")
+        if not DATA_SETS[name].classes:
+            able = ", ".join(other for other, data in DATA_SETS.items() if data.classes)
+            raise ValueError(f"name: {name!r} has no classes to learn; allowed: {able}")
         n_train, n_valid = DATA_SETS[name].parts
         return {"n_train": n_train, "n_valid": n_valid, **given}
 

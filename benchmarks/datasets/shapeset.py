@@ -11,8 +11,8 @@ Definition  32x32 grey levels, of one or two opaque shapes, as probable, on an e
             1 (0, 1, 0), 2 (0, 0, 1), 3 (1, 1, 0), 4 (0, 1, 1), 5 (1, 0, 1), 6 (2, 0, 0),
             7 (0, 2, 0), 8 (0, 0, 2); their probabilities are 1/6 each of 0-2, 1/9 of 3-5 and 1/18
             of 6-8, so that always naming one class errs on 83.3 % of examples.
-            GeomShapes and BasicShapes have one shape an image, classes 0-2: rectangles, ellipses
-            and isosceles triangles, or only squares, circles and equilateral triangles.
+            GeomShapes and BasicShapes have one shape an image, classes 0-2: isosceles triangles,
+            rectangles and ellipses, or only equilateral triangles, squares and circles.
 Source      Glorot, Bengio (2010), Understanding the difficulty of training deep feedforward neural
             networks, AISTATS, 249-256; BibTeX glorot2010. GeomShapes and BasicShapes: Bengio,
             Louradour, Collobert, Weston (2009), Curriculum learning, ICML, 41-48
