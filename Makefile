@@ -35,7 +35,7 @@ $(peers): $(installed) requirements-peers.lock
 	touch $@
 
 test: $(installed)  ## run all tests
-	$(bin)/python -m pytest
+	$(bin)/python -m pytest --numprocesses auto --maxprocesses 8
 
 lint: $(installed)  ## check style and formatting
 	$(bin)/ruff check .
