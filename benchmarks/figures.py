@@ -59,6 +59,44 @@ def error_against_depth(suite: Suite, table: pd.DataFrame) -> bytes:
     return _panels(suite, draw, dress, x="hidden layers", y="test error, %")
 
 
+def trainability_map(suite: Suite, table: pd.DataFrame) -> bytes:
+    """F6: the share of runs that trained, recipes down and depths across, from T1."""
+    share = (table["n_trained"] / table["n"]).where(table["n"] > 0)
+    cells = dict(zip(zip(table["technique"], table["depth"], strict=True), share, strict=True))
+    names, depths = list(suite.recipes), list(suite.depths)
+    n_columns = 1 + (len(names) > 20)
+    n_rows = -(-len(names) // n_columns)
+    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
+        figure, grid = plt.subplots(
+            1,
+            n_columns,
+            figsize=(7.4 if n_columns > 1 else 4.6, 1.1 + 0.17 * n_rows),
+            squeeze=False,
+            layout="constrained",
+        )
+        for column, axes in enumerate(grid.flat):
+            shown = names[column * n_rows : (column + 1) * n_rows]
+            values = np.array([[cells.get((n, d), np.nan) for d in depths] for n in shown])
+            image = axes.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+            for (i, j), value in np.ndenumerate(values):
+                text = f"{value:.2g}" if value < 1 else ""  # all of them: the colour says enough
+                ink = "white" if value < 0.5 else "black"
+                axes.text(j, i, text, ha="center", va="center", fontsize=6, color=ink)
+            axes.set_facecolor("#d9d9d9")
+            axes.set_ylim(n_rows - 0.5, -0.5)  # both columns alike, though one may be shorter
+            axes.set_xticks(range(len(depths)), [str(d) for d in depths], fontsize=7.5)
+            axes.set_yticks(range(len(shown)), shown, fontsize=7.5)
+            axes.tick_params(length=0)
+            axes.xaxis.tick_top()
+            axes.spines[["left", "bottom"]].set_visible(False)
+            for i in range(len(shown), n_rows):  # below a shorter column there is nothing
+                axes.axhspan(i - 0.5, i + 0.5, color="white", zorder=2)
+        figure.supxlabel("hidden layers", fontsize=9)
+        bar = figure.colorbar(image, ax=list(grid.flat), shrink=0.4, aspect=15)
+        bar.set_label("share of runs that trained")
+        return svg(figure)
+
+
 def learning_curves(suite: Suite, curves: pd.DataFrame, depth: int) -> bytes:
     """F2: median validation error over the reporting runs of one depth, with its interval."""
 

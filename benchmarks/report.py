@@ -202,6 +202,7 @@ def _write(
     else:
         files |= {
             "figures/F1-error-against-depth.svg": figures.error_against_depth(suite, t1),
+            "figures/F6-trainability-map.svg": figures.trainability_map(suite, t1),
             "figures/F2-learning-curves.svg": figures.learning_curves(suite, curves, depth),
             "figures/F3-gradient-by-layer.svg": figures.gradient_by_layer(
                 suite, layers, max(suite.depths)

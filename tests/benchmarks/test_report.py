@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 
-from benchmarks import store
+from benchmarks import figures, store
 from benchmarks.__main__ import main
 from benchmarks.markup import latex, markdown
 from benchmarks.palette import family, panels
@@ -398,3 +400,30 @@ def test_a_factorial_report_has_the_effects_and_no_curves(tmp_path):
     assert drawn == ["F4-which-replaces-which.svg", "F5-effects-by-depth.svg"]
     for name in drawn:
         assert f"figures/{name}" in readme
+
+
+def test_the_trainability_map_shows_each_share_and_is_the_same_each_time(monkeypatch):
+    suite = read("depth")
+    rows = [(name, depth, 10, 10 if depth < 8 else 3) for name, depth in suite.cells]
+    t1 = pd.DataFrame(rows, columns=["technique", "depth", "n", "n_trained"])
+    drawn, texts = [], []
+    monkeypatch.setattr(Axes, "imshow", seen_by(drawn, Axes.imshow))
+    monkeypatch.setattr(Axes, "text", seen_by(texts, Axes.text))
+    picture = figures.trainability_map(suite, t1)
+    left, right = (values for (_, values, *_) in drawn)
+    assert left.shape == (31, 9) and right.shape == (30, 9)
+    assert (left[:, :4] == 1).all() and (left[:, 4:] == 0.3).all()
+    not_run = len(suite.recipes) * len(suite.depths) - len(suite.cells)
+    assert np.isnan(right).sum() == not_run > 0 and not np.isnan(left).any()
+    assert sum(text == "0.3" for _, _, _, text in texts) == (t1["n_trained"] == 3).sum()
+    assert figures.trainability_map(suite, t1) == picture
+    t1.loc[4, "n_trained"] = 4
+    assert figures.trainability_map(suite, t1) != picture
+
+
+def seen_by(calls, method):
+    def spy(*arguments, **options):
+        calls.append(arguments)
+        return method(*arguments, **options)
+
+    return spy
