@@ -66,12 +66,7 @@ def _parser() -> _Parser:
                 default=ROOT / "results",
                 help="folder of the trials' records (default: results/ in the project)",
             )
-            sub.add_argument(
-                "--reports",
-                type=Path,
-                default=ROOT / "reports",
-                help="folder of the reports (default: reports/ in the project)",
-            )
+            _add_reports(sub)
         return sub
 
     command("list", _list, "List suites, recipes and data sets.")
@@ -86,12 +81,7 @@ def _parser() -> _Parser:
     )
     command("report", _report, "Write a suite's report from the stored records.", suite=True)
     rendering = command("reports", _reports, "Write every report again from its records.")
-    rendering.add_argument(
-        "--reports",
-        type=Path,
-        default=ROOT / "reports",
-        help="folder of the reports (default: reports/ in the project)",
-    )
+    _add_reports(rendering)
     timing = command(
         "performance", _performance, "Time this program against its peers and the machine's limit."
     )
@@ -101,14 +91,18 @@ def _parser() -> _Parser:
         default=5,
         help="turns of each contender, 5 or more (default: 5)",
     )
-    timing.add_argument(
+    _add_reports(timing)
+    _add_data_commands(commands)
+    return parser
+
+
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--reports",
         type=Path,
         default=ROOT / "reports",
         help="folder of the reports (default: reports/ in the project)",
     )
-    _add_data_commands(commands)
-    return parser
 
 
 def _add_data_commands(commands) -> None:
@@ -134,12 +128,7 @@ def _add_data_commands(commands) -> None:
     fetching = action("fetch", _data_fetch, "Fetch data sets to $DATA_DIR, checking every file.")
     fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be")
     reporting = action("report", _data_report, "Write the page of all generated sets; needs MNIST.")
-    reporting.add_argument(
-        "--reports",
-        type=Path,
-        default=ROOT / "reports",
-        help="folder of the reports (default: reports/ in the project)",
-    )
+    _add_reports(reporting)
 
 
 def _positive(text: str) -> int:
