@@ -194,9 +194,9 @@ def write(reports: Path) -> Path:
     parts = [
         "# The data sets\n\n",
         "Written by `python -m benchmarks data report` from the generators and their docstrings. "
-        "Every set is generated from its published definition, of the published sizes, at seed 0; "
-        "under *Certain* stands what is known of that definition and from where, under *Ours* what "
-        "had to be chosen. `python -m benchmarks data export NAME FILE.npz` writes one for use "
+        "But for the embedded digits, every set is generated from its definition at seed 0, in the "
+        "published sizes where there are any: under *Certain* stands what is known of the "
+        "definition and from where, under *Ours* what had to be chosen. `python -m benchmarks data export NAME FILE.npz` writes one for use "
         "elsewhere. MNIST, Fashion-MNIST and CIFAR-10, which are fetched, are not shown.\n",
     ]
     for module, names in groups.items():

@@ -42,7 +42,10 @@ def test_help_does_not_load_torch():
             ["report", "nosuch"],
             "suite nosuch: no such suite; allowed: depth, factorial, quick, smoke",
         ),
-        (["data", "imagenet"], "data imagenet: nothing to fetch; allowed: mnist, fashion-mnist"),
+        (
+            ["data", "fetch", "imagenet"],
+            "data imagenet: nothing to fetch; allowed: mnist, fashion-mnist",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(arguments, told, capsys):
