@@ -166,6 +166,20 @@ class Suite(_Strict):
         return values
 
     @model_validator(mode="after")
+    def _inputs_suit(self) -> Suite:
+        if not DATA_SETS[self.data.name].unit_interval:
+            for name in self.recipes:
+                recipe = self.recipe(name)
+                if recipe.inputs is None and getattr(
+                    recipe.pretraining, "needs_unit_interval", False
+                ):
+                    raise ValueError(
+                        f"recipes: {name!r} needs inputs in [0, 1], and those of data "
+                        f"{self.data.name!r} are not"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _batch_fits(self) -> Suite:
         n_train = self.data.n_train
         if self.budget.batch_size > n_train:

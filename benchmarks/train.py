@@ -89,7 +89,7 @@ def _initial(trials: Sequence[Trial], split: Split) -> Network:
     network = build(
         first.recipe,
         n_inputs=split.n_inputs,
-        n_classes=split.n_classes,
+        n_classes=len(datasets.DATA_SETS[first.data.name].classes),  # a small part may lack one
         widths=[first.width] * first.depth,
         seeds=seeds,
         device=split.x_train.device,

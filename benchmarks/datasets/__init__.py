@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+from benchmarks.datasets import arrays as arrays_module
 from benchmarks.datasets import (
     bars_and_stripes,
     binarised_mnist,
@@ -26,8 +28,9 @@ from benchmarks.datasets import (
     shapeset,
     shifter,
     spirals,
+    texture,
 )
-from benchmarks.datasets.arrays import Arrays, cached
+from benchmarks.datasets.arrays import Arrays, cached, sha256
 from benchmarks.datasets.split import Split
 from benchmarks.problem import Problem
 
@@ -44,18 +47,32 @@ class DataSet(NamedTuple):
     picture: tuple[int, ...] = ()  # height, width (, colours first) of an input that is one
     generate: Callable[..., Arrays] | None = None  # n_train, n_valid, n_test, seed -> Arrays
     n_test: int = 0  # default, of one that is generated
+    unit_interval: bool = True  # whether its inputs lie in [0, 1]
 
     def generated(self, n_train: int, n_valid: int, n_test: int, seed: int = 0) -> Arrays:
-        """Parts of other sizes, or of another seed; kept in the cache, as some take a minute.
+        """Parts of other sizes, or of another seed; kept in the cache, as some take seconds.
 
-        Raises Problem where the generator refuses such parts.
+        Raises Problem where the generator refuses such parts, or makes others than it should.
         """
         name = next(name for name, found in DATA_SETS.items() if found is self)
-        file = f"{name}-{self.checksum[:12]}-{n_train}-{n_valid}-{n_test}-{seed}.npz"
+        wanted = (n_train, n_valid, n_test, seed)
+        file = f"{name}-{_source_digest(self.module)}-{n_train}-{n_valid}-{n_test}-{seed}.npz"
         try:
-            return cached(file, partial(self.generate, n_train, n_valid, n_test, seed))
+            arrays = Arrays(**cached(file, lambda: self.generate(*wanted)._asdict()))
         except ValueError as error:
             raise Problem(f"data {name}: {error}") from None
+        if wanted == (*self.parts, self.n_test, 0) and (found := sha256(arrays)) != self.checksum:
+            raise Problem(
+                f"data {name}: its parts have SHA-256 {found}, expected {self.checksum}: the "
+                "generator was changed, or this machine computes otherwise"
+            )
+        return arrays
+
+
+def _source_digest(module: ModuleType) -> str:
+    """Of all that a generator's output depends on: a changed one must not find old arrays."""
+    sources = [Path(m.__file__).read_bytes() for m in (module, arrays_module, texture, idx)]
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
 
 
 def _generated(
@@ -66,6 +83,7 @@ def _generated(
     picture: tuple[int, ...] = (),
     *,
     parts: tuple[int, int, int] | None = None,
+    unit_interval: bool = True,
     **variant: object,
 ) -> DataSet:
     """A data set that its module's ``generate`` makes, of the module's parts if not others."""
@@ -80,6 +98,7 @@ def _generated(
         picture,
         partial(module.generate, **variant),
         n_test,
+        unit_interval,
     )
     return made
 
@@ -162,28 +181,28 @@ DATA_SETS = {
     "rectangles": _generated(
         rectangles,
         rectangles.SHA256,
-        "outlines, wide or tall (Larochelle et al. 2007)",
+        "outlines of rectangles, wide or tall (Larochelle et al. 2007)",
         ("tall", "wide"),
         _SQUARE,
     ),
     "rectangles-image": _generated(
         rectangles_image,
         rectangles_image.SHA256,
-        "the same, textured, on texture in place of photographs",
+        "textured rectangles, wide or tall, on texture in place of photographs",
         ("tall", "wide"),
         _SQUARE,
     ),
     "convex": _generated(
         convex,
         convex.SHA256,
-        "regions, convex or not (Larochelle et al. 2007)",
+        "white regions, convex or not (Larochelle et al. 2007)",
         ("not convex", "convex"),
         _SQUARE,
     ),
     "convex-no-blank": _generated(
         convex,
         convex.SHA256_NO_BLANK,
-        "the same without images that are white for want of a half-plane; ours",
+        "convex without images that are white for want of a half-plane; ours",
         ("not convex", "convex"),
         _SQUARE,
         variant="no_blank",
@@ -191,7 +210,7 @@ DATA_SETS = {
     "convex-clean": _generated(
         convex,
         convex.SHA256_CLEAN,
-        "the same, and no region that is convex but for one pixel or two; ours",
+        "convex-no-blank without regions that are convex but for a pixel or two; ours",
         ("not convex", "convex"),
         _SQUARE,
         variant="clean",
@@ -206,7 +225,7 @@ DATA_SETS = {
     "mnist-rot": _generated(
         mnist_variations,
         mnist_variations.SHA256_ROT,
-        "the same, turned by any angle",
+        "MNIST digits, turned by any angle",
         _DIGITS,
         _SQUARE,
         rotated=True,
@@ -246,7 +265,7 @@ DATA_SETS = {
     "curves": _generated(
         curves,
         curves.SHA256,
-        "curves through three points, for autoencoders (Hinton and Salakhutdinov 2006)",
+        "curves through three points: a calibrated regeneration of the set of 2006",
         (),
         _SQUARE,
     ),
@@ -255,12 +274,21 @@ DATA_SETS = {
         mnist1d.SHA256,
         "MNIST-1D: ten curves of 40 points in noise (Greydanus 2020)",
         _DIGITS,
+        unit_interval=False,
     ),
     "spirals": _generated(
-        spirals, spirals.SHA256, "two spirals (Lang and Witbrock 1988)", ("0", "1")
+        spirals,
+        spirals.SHA256,
+        "two spirals (Lang and Witbrock 1988)",
+        ("0", "1"),
+        unit_interval=False,
     ),
     "parity": _generated(
-        parity, parity.SHA256, "is the number of bits that are on odd?", ("even", "odd")
+        parity,
+        parity.SHA256,
+        "is the number of bits that are on odd?",
+        ("even", "odd"),
+        unit_interval=False,
     ),
     "bars-and-stripes": _generated(
         bars_and_stripes,
@@ -275,7 +303,7 @@ DATA_SETS = {
     "shifter-unlabelled": _generated(
         shifter,
         shifter.SHA256_UNLABELLED,
-        "the same, which way being the class",
+        "bits and shifted bits, which way being the class",
         ("left", "none", "right"),
         labelled=False,
     ),
@@ -284,6 +312,7 @@ DATA_SETS = {
         deep_linear.SHA256,
         "a linear teacher of known singular values (Saxe et al. 2014)",
         (),
+        unit_interval=False,
     ),
     "hierarchy": _generated(
         hierarchy, hierarchy.SHA256, "four living things and their features (Saxe et al. 2014)", ()

@@ -11,10 +11,11 @@ The parts come from streams of their own, so that the size of one changes no oth
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import os
-import tempfile
-import zipfile
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks import store
 from benchmarks.datasets.split import Split
 
 
@@ -54,11 +56,7 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 def sha256(arrays: Arrays) -> str:
     """Checksum of types, shapes and bytes, hexadecimal."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return _digest(arrays._asdict())
 
 
 def generators(name: str, seed: int) -> tuple[np.random.Generator, ...]:
@@ -78,30 +76,31 @@ def cache_folder() -> Path:
     return Path(root) / "layer-by-layer"
 
 
-def cached(file: str, make: Callable[[], Arrays]) -> Arrays:
-    """The arrays in this file of the cache; made, and written there, if it is absent or damaged.
+def cached(file: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays in this file of the cache; made, and kept there, if it is absent or damaged.
 
     A cache that cannot be written costs time in each process, nothing else.
     """
     path = cache_folder() / file
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = Arrays(*(stored[field] for field in Arrays._fields))
-            if str(stored["sha256"]) == sha256(arrays):
+            arrays = {name: stored[name] for name in stored if name != "sha256"}
+            if str(stored["sha256"]) == _digest(arrays):
                 return arrays
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        pass
+    except Exception as error:  # noqa: BLE001 of a damaged file numpy raises what it likes
+        if not isinstance(error, FileNotFoundError):
+            print(f"{path}: damaged, made again ({type(error).__name__})", file=sys.stderr)
     arrays = make()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as file_:
-            try:
-                np.savez_compressed(file_, sha256=sha256(arrays), **arrays._asdict())
-                file_.flush()
-                os.replace(file_.name, path)
-            except BaseException:
-                os.unlink(file_.name)
-                raise
-    except OSError:
-        pass
+    packed = io.BytesIO()
+    np.savez_compressed(packed, sha256=_digest(arrays), **arrays)
+    with contextlib.suppress(OSError):
+        store.write_atomically(path, packed.getvalue())
     return arrays
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays.values():
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

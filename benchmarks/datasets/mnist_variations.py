@@ -9,10 +9,11 @@ Source      Larochelle, Erhan, Courville, Bergstra, Bengio (2007), An empirical 
             architectures on problems with many factors of variation, ICML, 473-480; BibTeX
             larochelle2007. Digits: LeCun, Bottou, Bengio, Haffner (1998), Gradient-based learning
             applied to document recognition, Proc. IEEE 86, 2278-2324
-Certain     10,000 examples to train, 2,000 to validate, 50,000 to test, out of MNIST's 70,000; the
-            range of the angle; uniform noise; patches at random from 20 pictures, those of low
-            variance ignored (authors' page, as others quote it). Of the first release, the two
-            rotated sets were wrong and later replaced: compare only with papers from 2008 on
+Certain     10,000 examples to train, 2,000 to validate, 50,000 to test, out of MNIST's 70,000, and
+            the range of the angle, both as we remember the paper; uniform noise; patches at random
+            from 20 pictures, those of low variance ignored (authors' page, as others quote it). Of
+            the first release, the two rotated sets were wrong and later replaced: compare only with
+            papers from 2008 on
 Ours        which digit goes to which part; rotation by bilinear interpolation of what is outside as
             0, counterclockwise; noise in whole grey levels; the greater of digit and background
             (unpublished; replacing only where the digit is 0 would change no more than the grey

@@ -69,7 +69,9 @@ def sections(module: ModuleType) -> dict[str, str]:
     if not found:
         found = {"Definition": [title, *lines]}
     joined = {heading: " ".join(lines).strip() for heading, lines in found.items()}
-    return {heading: re.sub(r"``|\s+(?=\s)", "", text) for heading, text in joined.items()}
+    return {
+        heading: re.sub(r"\s+", " ", text).replace("``", "`") for heading, text in joined.items()
+    }
 
 
 def contact_sheet(name: str, split: Split) -> bytes:
@@ -194,10 +196,11 @@ def write(reports: Path) -> Path:
     parts = [
         "# The data sets\n\n",
         "Written by `python -m benchmarks data report` from the generators and their docstrings. "
-        "But for the embedded digits, every set is generated from its definition at seed 0, in the "
-        "published sizes where there are any: under *Certain* stands what is known of the "
-        "definition and from where, under *Ours* what had to be chosen. `python -m benchmarks data export NAME FILE.npz` writes one for use "
-        "elsewhere. MNIST, Fashion-MNIST and CIFAR-10, which are fetched, are not shown.\n",
+        "But for the digits, which are MNIST's, examples are generated from a set's definition at "
+        "seed 0, in the published sizes where there are any: under *Certain* stands what is known "
+        "of the definition and from where, under *Ours* what had to be chosen. "
+        "`python -m benchmarks data export NAME FILE.npz` writes one for use elsewhere. MNIST, "
+        "Fashion-MNIST and CIFAR-10, which are fetched, are not shown.\n",
     ]
     for module, names in groups.items():
         title = module.__doc__.splitlines()[0].rstrip(".")
@@ -211,7 +214,8 @@ def write(reports: Path) -> Path:
             parts.append(f"![Examples of {name}]({name}.png)\n\n")
             rows = [[what, markdown(value)] for what, value in facts(name, split, data.checksum)]
             parts.append(markdown_table(["", ""], rows))
-            load.cache_clear()  # one at a time in memory
+            del split  # one at a time in memory
+            load.cache_clear()
         parts.append("\n")
         said = sections(module)
         parts += [f"**{heading}.** {markdown(text)}\n\n" for heading, text in said.items()]

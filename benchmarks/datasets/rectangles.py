@@ -8,9 +8,9 @@ Source      Larochelle, Erhan, Courville, Bergstra, Bengio (2007), An empirical 
             architectures on problems with many factors of variation, ICML, 473-480; BibTeX
             larochelle2007
 Certain     the task, the image's size and the outline of one pixel; 1,000 training, 200 validation
-            and 50,000 test examples. The least difference of 3 pixels is known from a later paper
-            only (Bergstra and Bengio 2012, by a summary of it). The uniform place is from memory of
-            the paper
+            and 50,000 test examples, as we remember the paper. The least difference of 3 pixels is
+            known from a later paper only (Bergstra and Bengio 2012, by a summary of it). The
+            uniform place is from memory of the paper
 Ours        heights and widths from 1 to 28: the range is not published. With 1, a rectangle is a
             line. Which class has the number 1 is not known either. The examples are new, so errors
             compare with published ones in size, not digit by digit

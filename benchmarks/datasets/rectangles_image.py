@@ -8,9 +8,9 @@ Definition  28 x 28 pixels. Inside a rectangle, border included, they are those 
 Source      Larochelle, Erhan, Courville, Bergstra, Bengio (2007), An empirical evaluation of deep
             architectures on problems with many factors of variation, ICML, 473-480; BibTeX
             larochelle2007
-Certain     the sizes of the parts. That both patches come from the pictures of mnist-back-image,
-            and the limits on height, width and area, are as we remember the paper and were not read
-            again
+Certain     the sizes of the parts, as we remember the paper. That both patches come from the
+            pictures of mnist-back-image, and the limits on height, width and area, are as we
+            remember the paper and were not read again
 Ours        the pictures are procedural texture (see benchmarks/datasets/texture.py), so published
             errors (SVM 24.0 %, one hidden layer 33.2 %) are not comparable. Also ours: that sides
             reach up to 28 and are uniform over the pairs allowed, that both patches are independent

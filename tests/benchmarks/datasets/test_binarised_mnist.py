@@ -1,8 +1,5 @@
 """The rate of each grey level, the order of the digits, and the draw pinned."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -97,10 +94,10 @@ def test_without_mnists_files_it_says_how_to_get_them(tmp_path, monkeypatch):
 
 @pytest.fixture
 def mnist():
-    folder = os.environ.get("DATA_DIR")
-    if folder is None or not (Path(folder) / "mnist").is_dir():
+    folder = idx.data_folder()
+    if not (folder / "mnist").is_dir():
         pytest.skip("no MNIST: set DATA_DIR to the folder that has mnist/")
-    return Path(folder) / "mnist"
+    return folder / "mnist"
 
 
 def test_the_published_sizes_have_the_pinned_checksum_and_the_digits_mean(mnist):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.datasets import fetch
+from benchmarks.datasets import fetch, idx
 from benchmarks.problem import Problem
 
 FILE = "train-images-idx3-ubyte.gz"
@@ -25,6 +25,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
 
     seen: list[tuple[str, str | None]] = []  # folder and Range of every request
     stalled = threading.Event()
+    go_on = threading.Event()
 
     def do_GET(self):
         folder = self.path.split("/")[1]
@@ -54,7 +55,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             if folder == "stalling":
                 self.stalled.set()
-                time.sleep(20)
+                self.go_on.wait(20)
             self.connection.close()
             return
         self.wfile.write(content[start:])
@@ -67,6 +68,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
 def folder(tmp_path, monkeypatch):
     """The data folder; one file is wanted, from the mirrors that ``mirrors`` sets."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setitem(fetch.FILES, "mnist", {FILE: hashlib.sha256(CONTENT).hexdigest()})
     return tmp_path / "mnist"
 
@@ -78,6 +80,7 @@ def mirrors(monkeypatch, folder):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     Mirror.seen = []
     Mirror.stalled.clear()
+    Mirror.go_on.clear()
 
     def use(*names: str) -> list[str]:
         urls = [f"http://127.0.0.1:{server.server_port}/{name}/" for name in names]
@@ -85,6 +88,7 @@ def mirrors(monkeypatch, folder):
         return urls
 
     yield use
+    Mirror.go_on.set()
     server.shutdown()
     server.server_close()
 
@@ -101,12 +105,24 @@ def test_a_good_file_is_fetched_once(mirrors, folder):
     assert Mirror.seen == [("good", None)]
 
 
-def test_a_plain_file_that_is_there_is_left_to_the_loader(mirrors, folder):
+def test_a_good_plain_file_is_enough_and_a_damaged_one_is_not(mirrors, folder, monkeypatch):
     mirrors("good")
     folder.mkdir()
-    (folder / FILE.removesuffix(".gz")).write_bytes(b"plain")
+    plain = folder / FILE.removesuffix(".gz")
+    content = (
+        bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in (2, 28, 28)) + bytes(1568)
+    )
+    monkeypatch.setitem(idx.FILES, "train-images", (plain.name, (2, 28, 28)))
+    known = {**idx.SHA256_UNPACKED["mnist"], "train-images": hashlib.sha256(content).hexdigest()}
+    monkeypatch.setitem(idx.SHA256_UNPACKED, "mnist", known)
+    plain.write_bytes(content)
     fetch.fetch("mnist")
-    assert Mirror.seen == [] and names(folder) == [FILE.removesuffix(".gz")]
+    assert Mirror.seen == [] and names(folder) == [plain.name]
+    idx.read.cache_clear()
+    plain.write_bytes(content[:-1] + b"!")
+    fetch.fetch("mnist")
+    assert (folder / FILE).read_bytes() == CONTENT
+    idx.read.cache_clear()
 
 
 def test_a_redirect_is_followed(mirrors, folder):
@@ -233,6 +249,19 @@ def test_a_kill_in_the_middle_leaves_a_part_that_the_next_fetch_completes(mirror
     fetch.fetch("mnist")
     assert Mirror.seen[-1] == ("good", f"bytes={got}-")
     assert (folder / FILE).read_bytes() == CONTENT
+
+
+def test_two_at_once_do_not_write_into_one_file(mirrors, folder):
+    """The second one is told so; the first one's file comes out whole."""
+    mirrors("stalling", "good")
+    first = threading.Thread(target=fetch.fetch, args=("mnist",))
+    first.start()
+    assert Mirror.stalled.wait(10)
+    with pytest.raises(Problem, match="another process is fetching it"):
+        fetch.fetch("mnist")
+    Mirror.go_on.set()
+    first.join(30)
+    assert (folder / FILE).read_bytes() == CONTENT and names(folder) == [FILE]
 
 
 def test_every_data_set_to_fetch_has_mirrors_and_digests():

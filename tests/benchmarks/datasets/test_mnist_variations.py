@@ -1,8 +1,6 @@
 """Rotation against np.rot90 and pixel by pixel; the rest with digits that carry their number."""
 
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,8 +189,8 @@ def test_without_mnists_files_it_says_how_to_get_them(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def mnist():
-    folder = os.environ.get("DATA_DIR")
-    if folder is None or not (Path(folder) / "mnist").is_dir():
+    folder = idx.data_folder()
+    if not (folder / "mnist").is_dir():
         pytest.skip("no MNIST: set DATA_DIR to the folder that has mnist/")
 
 

@@ -1,30 +1,30 @@
 """All generated data sets by name: one form, default parts as published, a page of them all."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from benchmarks import datasets
-from benchmarks.__main__ import main
+from benchmarks.__main__ import ROOT, main
 from benchmarks.datasets import DATA_SETS, page
 from benchmarks.datasets.arrays import Arrays, cache_folder, cached, generators, sha256
+from benchmarks.datasets.idx import data_folder
+from benchmarks.markup import markdown
 from benchmarks.problem import Problem
 from benchmarks.suite import FOLDER, read
 
 GENERATED = {name: data for name, data in DATA_SETS.items() if data.generate is not None}
 SMALL = (194, 20, 30)  # two spirals have 194 training points
-HAS_MNIST = (Path(os.environ.get("DATA_DIR", "nowhere")) / "mnist").is_dir()
+HAS_MNIST = (data_folder() / "mnist").is_dir()
 NEEDS_MNIST = {name for name in GENERATED if "mnist-" in name or name == "binarised-mnist"}
 
 
 @pytest.fixture
-def small_parts(monkeypatch, tmp_path):
-    """Generated sets of a few examples, in a cache of the test's own."""
+def own_cache(monkeypatch, tmp_path):
+    """A cache of the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     datasets.load.cache_clear()
     yield
@@ -42,7 +42,7 @@ def named(parameters):
 
 
 @pytest.mark.parametrize("name", named(GENERATED))
-def test_a_generated_set_takes_the_common_form(name, small_parts):
+def test_a_generated_set_takes_the_common_form(name, own_cache):
     data = DATA_SETS[name]
     arrays = data.generated(*SMALL)
     split = arrays.split()
@@ -53,7 +53,7 @@ def test_a_generated_set_takes_the_common_form(name, small_parts):
         (split.x_test, split.y_test),
     ):
         assert x.dtype == torch.float32 and x.isfinite().all()
-        assert x.shape[1] == (np.prod(data.picture) if data.picture else x.shape[1])
+        assert not data.picture or x.shape[1] == np.prod(data.picture)
         if data.classes:
             assert y.dtype == torch.int64 and y.min() >= 0 and y.max() < len(data.classes)
         else:
@@ -98,26 +98,69 @@ def test_a_cache_is_used_and_a_damaged_one_made_again(tmp_path, monkeypatch):
 
     def make():
         made.append(1)
-        return DATA_SETS["hierarchy"].generate(4, 4, 4)
+        return {"a": np.arange(3000) % 7, "b": np.random.default_rng(0).random(50)}
 
-    first = cached("it.npz", make)
-    assert sha256(cached("it.npz", make)) == sha256(first) and len(made) == 1
+    def right() -> bool:
+        found = cached("it.npz", make)
+        return all(np.array_equal(found[name], array) for name, array in make().items())
+
+    assert right() and right() and len(made) == 3  # twice made to compare, once to keep
     path = cache_folder() / "it.npz"
     whole = path.read_bytes()
-    for damaged in (whole[: len(whole) // 2], b"", whole.replace(b"x_test", b"y_test", 1)):
-        path.write_bytes(damaged)
-        assert sha256(cached("it.npz", make)) == sha256(first)
-    assert len(made) == 4 and path.read_bytes() == whole
+    damaged = [whole[: len(whole) // 2], b"", b"PK half a file"]
+    for at in range(0, len(whole), max(1, len(whole) // 100)):  # each kind of damage zip can have
+        damaged.append(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+    for content in damaged:
+        path.write_bytes(content)
+        assert right()
+    assert len(made) > 3 + len(damaged)  # some damage was seen, and made again
     assert [p.name for p in cache_folder().iterdir()] == ["it.npz"]  # nothing half-written
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way of a folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert len(cached("it.npz", lambda: DATA_SETS["hierarchy"].generate(4, 4, 4)).x_train) == 4
+    assert len(cached("it.npz", lambda: {"a": np.zeros(4)})["a"]) == 4
 
 
-def test_show_prints_sizes_balance_and_checksum(small_parts, capsys):
+def test_a_changed_generator_finds_no_old_arrays_and_is_told_apart(own_cache, monkeypatch):
+    name, data = "spirals", DATA_SETS["spirals"]
+    sizes = (*data.parts, data.n_test)
+    assert sha256(data.generated(*sizes)) == data.checksum
+    monkeypatch.setattr(datasets, "_source_digest", lambda module: "changed")
+    changed = data._replace(generate=lambda *wanted: data.generate(*wanted[:3], wanted[3] + 1))
+    monkeypatch.setitem(DATA_SETS, name, changed)
+    with pytest.raises(Problem, match=f"data spirals: its parts have SHA-256 .* {data.checksum}"):
+        changed.generated(*sizes)
+
+
+@pytest.mark.parametrize("name", named(GENERATED))
+def test_a_set_says_rightly_whether_its_inputs_lie_in_the_unit_interval(name, own_cache):
+    x = DATA_SETS[name].generated(*SMALL).split().x_train
+    assert DATA_SETS[name].unit_interval == bool(x.min() >= 0 and x.max() <= 1)
+
+
+def test_an_rbm_on_inputs_outside_the_unit_interval_is_refused_before_it_is_trained(tmp_path):
+    text = (FOLDER / "smoke.toml").read_text().replace('"smoke"', '"mine"')
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace('name = "mnist5k"', 'name = "mnist1d"'))
+    with pytest.raises(
+        Problem, match="recipes: 'rbm' needs inputs in .0, 1., and those of data 'mn"
+    ):
+        read(str(path))
+
+
+def test_the_page_is_that_of_the_generators():
+    text = (ROOT / "reports" / "datasets" / "README.md").read_text()
+    for name, data in DATA_SETS.items():
+        if data.generate is not None:
+            assert data.checksum in text and markdown(data.about) in text, name
+            for heading, said in page.sections(data.module).items():
+                assert f"**{heading}.** {markdown(said)}\n" in text, name
+            assert (ROOT / "reports" / "datasets" / f"{name}.png").exists()
+
+
+def test_show_prints_sizes_balance_and_checksum(own_cache, capsys):
     assert main(["data", "show", "rectangles", "--n-test", "40"]) == 0
     told = capsys.readouterr().out
     assert "1,000 training, 200 validation, 40 test" in told and "28 x 28, from 0 to 1" in told
@@ -130,7 +173,7 @@ def test_show_prints_sizes_balance_and_checksum(small_parts, capsys):
     assert "(of its source)" in capsys.readouterr().out
 
 
-def test_export_writes_the_six_parts(small_parts, tmp_path, capsys):
+def test_export_writes_the_six_parts(own_cache, tmp_path, capsys):
     file = tmp_path / "it.npz"
     asked = ["shapeset", str(file), "--n-train", "30", "--n-valid", "20", "--n-test", "10"]
     assert main(["data", "export", *asked, "--seed", "5"]) == 0
@@ -171,7 +214,7 @@ def test_list_names_every_set(capsys):
 
 
 @pytest.mark.parametrize("name", named(GENERATED))
-def test_every_contact_sheet_is_a_picture_the_same_each_time(name, small_parts):
+def test_every_contact_sheet_is_a_picture_the_same_each_time(name, own_cache):
     split = DATA_SETS[name].generated(*SMALL).split()
     first = page.contact_sheet(name, split)
     assert first.startswith(b"\x89PNG") and first == page.contact_sheet(name, split)
@@ -181,7 +224,7 @@ def test_every_contact_sheet_is_a_picture_the_same_each_time(name, small_parts):
 
 
 @pytest.mark.parametrize("name", ["shapeset", "rectangles"])
-def test_suite_quick_runs_on_another_set_by_changing_one_field(name, small_parts, tmp_path):
+def test_suite_quick_runs_on_another_set_by_changing_one_field(name, own_cache, tmp_path):
     """The whole path, with all that costs time made small: only data.name is the set's."""
     text = (FOLDER / "quick.toml").read_text()
     assert text.count('name = "mnist5k"') == 1
