@@ -260,12 +260,13 @@ def test_a_damaged_archive_is_never_written_again_without_what_is_lost(known, tm
 
 
 def test_other_seeds_get_a_report_of_their_own(tmp_path):
-    from benchmarks.__main__ import _parser, _suite
+    from benchmarks.__main__ import _parser
+    from benchmarks.options import suite_of
 
     path = tmp_path / "known.toml"
     path.write_text(SUITE)
     options = _parser().parse_args(["run", str(path), "--seeds", "3"])
-    suite, device, command = _suite(options)
+    suite, device, command = suite_of(options)
     assert (suite.name, suite.seeds, device) == ("known-3-seeds", 3, "cpu")
     assert command == f"make compare SUITE={path} ARGS='--seeds 3'"
 
@@ -353,7 +354,7 @@ def test_every_recipe_has_a_panel():
 
 def test_committed_reports_are_what_their_records_give(tmp_path):
     """The tables of every committed report, made again from its archive."""
-    from benchmarks.__main__ import ROOT
+    from benchmarks.options import ROOT
 
     tracked = subprocess.run(
         ["git", "ls-files", "reports/*/suite.json"], cwd=ROOT, capture_output=True, text=True

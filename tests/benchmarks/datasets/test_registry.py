@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from benchmarks import datasets
-from benchmarks.__main__ import ROOT, main
+from benchmarks.__main__ import main
 from benchmarks.datasets import DATA_SETS, page
 from benchmarks.datasets.arrays import Arrays, cache_folder, cached, generators, sha256
 from benchmarks.datasets.idx import data_folder
 from benchmarks.markup import markdown
+from benchmarks.options import ROOT
 from benchmarks.problem import Problem
 from benchmarks.suite import FOLDER, read
 
