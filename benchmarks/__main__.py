@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from benchmarks import data_commands
-from benchmarks.options import Parser, add_reports, add_suite, cores, count, repeats, suite_of
+from benchmarks.options import (
+    Parser,
+    add_reports,
+    add_suite,
+    cores,
+    count,
+    positive,
+    repeats,
+    shard,
+    suite_of,
+)
 from benchmarks.problem import Problem
 
 
@@ -46,13 +57,8 @@ def _parser() -> Parser:
 
     command("list", _list, "List suites, recipes and data sets.")
     command("plan", _plan, "Say what a suite would train, and what of it is stored.", suite=True)
-    running = command("run", _run, "Train what a suite has not stored yet, and report.", suite=True)
-    running.add_argument(
-        "--workers",
-        type=count,
-        default=None,
-        help="worker processes, one thread each; 0 trains in this process "
-        "(default: one per core, or one for a GPU)",
+    _add_run_options(
+        command("run", _run, "Train what a suite has not stored yet, and report.", suite=True)
     )
     command("report", _report, "Write a suite's report from the stored records.", suite=True)
     rendering = command("reports", _reports, "Write every report again from its records.")
@@ -69,6 +75,47 @@ def _parser() -> Parser:
     add_reports(timing)
     data_commands.add(commands)
     return parser
+
+
+def _add_run_options(running: argparse.ArgumentParser) -> None:
+    running.add_argument(
+        "--workers",
+        type=count,
+        default=None,
+        help="worker processes, one thread each; 0 trains in this process "
+        "(default: one per core, or one for a GPU)",
+    )
+    running.add_argument(
+        "--shard",
+        type=shard,
+        metavar="i/n",
+        help="train one of n parts only and write no report, for job arrays: each job gives its "
+        "own i from 1 to n; then 'report SUITE'",
+    )
+    cluster = running.add_argument_group("on a Dask cluster (see docs/cluster.md)")
+    cluster.add_argument(
+        "--scheduler",
+        metavar="WHERE",
+        help="tcp://HOST:PORT or tls://HOST:PORT of a scheduler, its --scheduler-file (FILE.json), "
+        "or local-cluster for one on this machine that ends with the run",
+    )
+    cluster.add_argument(
+        "--scheduler-timeout",
+        type=positive,
+        default=60,
+        metavar="SECONDS",
+        help="how long to wait for the scheduler, and for a worker while there is none "
+        "(default: 60)",
+    )
+    for option, what in TLS.items():
+        cluster.add_argument(f"--tls-{option}", type=Path, metavar="FILE.pem", help=what)
+
+
+TLS = {
+    "ca-file": "certificate authority that the scheduler's certificate must be signed by",
+    "cert": "this program's certificate",
+    "key": "and its private key",
+}
 
 
 # The functions below import what they need: torch takes seconds, and --help should not.
@@ -121,22 +168,66 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from benchmarks.plan import shard_of
     from benchmarks.report import write_report
     from benchmarks.run import Interrupted, run
 
+    executor = _executor(options)
     suite, device, command = suite_of(options)
-    workers = options.workers
-    if workers is None:
-        workers = cores() if device == "cpu" else 1
+    cells = shard_of(suite, device, *options.shard) if options.shard else None
     try:
         crashed = run(
-            suite, device=device, workers=workers, results=options.results, reports=options.reports
+            suite,
+            device=device,
+            executor=executor(device),
+            results=options.results,
+            reports=options.reports,
+            cells=cells,
         )
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         return 130
-    write_report(suite, device, command, options.results, options.reports)
+    if options.shard:
+        number, of = options.shard
+        print(
+            f"{suite.name}: part {number} of {of} is trained, {len(cells)} cells; when all are, "
+            f"'python -m benchmarks report {options.suite}' writes the report",
+            file=sys.stderr,
+        )
+    else:
+        write_report(suite, device, command, options.results, options.reports)
     return 1 if crashed else 0
+
+
+def _executor(options: argparse.Namespace):
+    """What opens the executor asked for, on a device."""
+    tls = {option.replace("-", "_"): getattr(options, f"tls_{option.replace('-', '_')}")
+           for option in TLS}  # fmt: skip
+    if options.scheduler is None:
+        for option in TLS:
+            if tls[option.replace("-", "_")] is not None:
+                raise Problem(f"--tls-{option}: it goes with --scheduler tls://HOST:PORT")
+        from benchmarks.executors import in_process, in_workers
+
+        def local(device: str):
+            n = options.workers
+            if n is None:
+                n = cores() if device == "cpu" else 1
+            return in_workers(options.results, n) if n else in_process(options.results)
+
+        return local
+    from benchmarks.cluster import in_cluster, scheduler_at
+
+    if options.scheduler == "local-cluster":
+        n = cores() if options.workers is None else max(1, options.workers)
+    elif options.workers is not None:
+        raise Problem("--workers: the workers of --scheduler are started beside it; leave it out")
+    else:
+        n = 0
+    address = scheduler_at(options.scheduler, options.scheduler_timeout)
+    return lambda _: in_cluster(
+        address, options.results, timeout=options.scheduler_timeout, n_workers=n, **tls
+    )
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
-"""What a record says of where it was made; none of it decides a number that is reported."""
+"""What a record says of where it was made, and what machines that share a sweep must agree in."""
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -31,6 +32,29 @@ def _fixed() -> dict[str, object]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
+    }
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The code and the packages that decide numbers: all machines of a sweep must have the same.
+
+    The build of torch may differ (``+cpu``, ``+cu126``): a GPU needs another one.
+    """
+    import numpy
+    import torch
+
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for package in ("benchmarks", "techniques"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
+            digest.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return {
+        "code": digest.hexdigest()[:12],
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "torch": torch.__version__.split("+")[0],
+        "numpy": numpy.__version__,
     }
 
 

@@ -1,8 +1,8 @@
 """Where stacks run: in this process, or in worker processes of one thread each.
 
-An executor takes stacks and yields each with its records when it is done, in any order. Whoever
-trains a stack writes its records to the store before handing them over, so nothing that was
-finished can be lost. (A Dask executor will be a third function of the same form.)
+An executor is opened with ``with``, takes stacks, and yields each with its records when it is done,
+in any order. Whoever trains a stack writes its records to the store before handing them over, so
+nothing that was finished can be lost. benchmarks/cluster.py has the one for Dask.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import NamedTuple
@@ -24,23 +25,35 @@ from benchmarks.trial import Trial
 ATTEMPTS = 3  # for a stack whose worker dies under it
 
 Stack = tuple[Trial, ...]
+Execute = Callable[[Sequence[Stack]], Iterator[tuple[Stack, list[dict]]]]
+Executor = AbstractContextManager[Execute]
 
 
-def run_and_store(stack: Stack, folder: Path) -> list[dict]:
-    """Train a stack and write its records; one that raises is recorded as crashed instead."""
+def train(stack: Stack, folder: Path) -> list[dict]:
+    """Records of a stack: those that are stored, and of the rest what training gives.
+
+    A stack that raises gives records that say "crashed": its trials are missing, and tried again
+    next time. Nothing is written.
+    """
     from benchmarks.datasets import pixels_sha256
     from benchmarks.environment import environment
     from benchmarks.train import train_stack
 
+    stored = store.load(folder, [trial.key for trial in stack])
+    records = [record for record in stored.values() if record["status"] in store.DONE]
+    known = {record["key"] for record in records}
+    missing = tuple(trial for trial in stack if trial.key not in known)
+    if not missing:  # another program has trained it since this one looked
+        return records
     started = environment()
     try:
-        outcomes = train_stack(stack)
+        outcomes = train_stack(missing)
+        data = missing[0].data
+        started["pixels_sha256"] = pixels_sha256(data.name, data.n_train, data.n_valid)
     except Exception as error:  # noqa: BLE001 a stack's fault must not cost the others
         text = "".join(traceback.format_exception(error)).strip()
-        return record_crash(stack, folder, text, started)
-    data = stack[0].data
-    started["pixels_sha256"] = pixels_sha256(data.name, data.n_train, data.n_valid)
-    records = [
+        return records + crashed(missing, text, started)
+    return records + [
         {
             "schema": store.SCHEMA,
             "key": trial.key,
@@ -49,16 +62,13 @@ def run_and_store(stack: Stack, folder: Path) -> list[dict]:
             "error": None,
             **outcome,
         }
-        for trial, outcome in zip(stack, outcomes, strict=True)
+        for trial, outcome in zip(missing, outcomes, strict=True)
     ]
-    for record in records:
-        store.save(folder, record)
-    return records
 
 
-def record_crash(stack: Stack, folder: Path, error: str, env: dict | None = None) -> list[dict]:
-    """Write that a stack did not finish: its trials are missing, and tried again next time."""
-    records = [
+def crashed(stack: Stack, error: str, env: dict | None = None) -> list[dict]:
+    """Records that say that a stack did not finish, and why."""
+    return [
         {
             "schema": store.SCHEMA,
             "key": trial.key,
@@ -69,16 +79,76 @@ def record_crash(stack: Stack, folder: Path, error: str, env: dict | None = None
         }
         for trial in stack
     ]
+
+
+def save_new(folder: Path, records: Sequence[dict]) -> None:
+    """Write the records that the store does not have yet."""
+    stored = store.load(folder, [record["key"] for record in records])
     for record in records:
-        store.save(folder, record)
-    return records
+        there = stored.get(record["key"])
+        if there is None or there["status"] not in store.DONE:
+            store.save(folder, record)
 
 
-def in_process(stacks: Sequence[Stack], folder: Path) -> Iterator[tuple[Stack, list[dict]]]:
+class Waiting:
+    """Stacks still to do, in their order, but last those that another program has in hand.
+
+    A mark in the store says that a stack is in hand. It only orders the work: whoever finds nothing
+    else left takes a marked stack too, so that one left by a kill delays nothing.
+    """
+
+    def __init__(self, stacks: Sequence[Stack], folder: Path) -> None:
+        self.stacks = deque((stack, 1) for stack in stacks)
+        self.folder = folder
+
+    def __len__(self) -> int:
+        return len(self.stacks)
+
+    def take(self) -> tuple[Stack, int]:
+        """The next stack, now marked, and which attempt at it this is."""
+        for turn in range(len(self.stacks)):
+            if store.mark(self.folder, self.stacks[turn][0][0].key):
+                break
+        else:
+            turn = 0
+        taken = self.stacks[turn]
+        del self.stacks[turn]
+        return taken
+
+    def done(self, stack: Stack) -> None:
+        """A stack has been trained, or given up."""
+        store.unmark(self.folder, stack[0].key)
+
+    def put_back(self, stack: Stack, attempt: int) -> None:
+        """A stack was not begun."""
+        self.done(stack)
+        self.stacks.appendleft((stack, attempt))
+
+    def died(self, stack: Stack, attempt: int) -> bool:
+        """Put back a stack whose worker died under it; False if that was the last attempt."""
+        self.done(stack)
+        if attempt < ATTEMPTS:
+            self.stacks.append((stack, attempt + 1))
+        return attempt < ATTEMPTS
+
+
+@contextmanager
+def in_process(folder: Path) -> Iterator[Execute]:
     """One stack after another, here."""
-    prepare_process()
-    for stack in stacks:
-        yield stack, run_and_store(stack, folder)
+
+    def execute(stacks: Sequence[Stack]) -> Iterator[tuple[Stack, list[dict]]]:
+        prepare_process()
+        waiting = Waiting(stacks, folder)
+        while waiting:
+            stack, _ = waiting.take()
+            try:
+                records = train(stack, folder)
+                save_new(folder, records)
+            finally:
+                waiting.done(stack)
+            yield stack, records
+
+    yield execute
 
 
 class _Worker(NamedTuple):
@@ -86,40 +156,56 @@ class _Worker(NamedTuple):
     connection: Connection
 
 
-def in_workers(
-    stacks: Sequence[Stack], folder: Path, n_workers: int
-) -> Iterator[tuple[Stack, list[dict]]]:
-    """Stacks in the order given, each by the next free worker; a dead worker is replaced."""
-    waiting = deque((stack, 1) for stack in stacks)
+@contextmanager
+def in_workers(folder: Path, n_workers: int) -> Iterator[Execute]:
+    """Each stack by the next free worker; a dead worker is replaced. They end with the context."""
+    idle: list[_Worker] = []
     running: dict[_Worker, tuple[Stack, int]] = {}
-    idle = [_start(folder) for _ in range(min(n_workers, len(stacks)))]
+
+    def execute(stacks: Sequence[Stack]) -> Iterator[tuple[Stack, list[dict]]]:
+        waiting = Waiting(stacks, folder)
+        idle.extend(_start(folder) for _ in range(min(n_workers, len(stacks)) - len(idle)))
+        try:
+            while waiting or running:
+                while waiting and idle:
+                    worker = idle.pop()
+                    if not worker.process.is_alive():  # it died idle: no stack is to blame
+                        worker = _start(folder)
+                    running[worker] = waiting.take()
+                    try:
+                        worker.connection.send(running[worker][0])
+                    except (
+                        OSError
+                    ):  # it died just now: seen below, where its end of the pipe is gone
+                        pass
+                ready = wait([w.connection for w in running])
+                for worker in [w for w in running if w.connection in ready]:
+                    stack, attempt = running[worker]
+                    try:
+                        records = worker.connection.recv()
+                    except (EOFError, OSError):  # it died: killed, or out of memory
+                        worker.process.join()
+                        del running[worker]
+                        idle.append(_start(folder))
+                        if waiting.died(stack, attempt):
+                            continue
+                        code = worker.process.exitcode
+                        error = f"the worker died {ATTEMPTS} times, at last with exit code {code}"
+                        records = crashed(stack, error)
+                        save_new(folder, records)
+                    else:
+                        del running[worker]
+                        idle.append(worker)
+                        waiting.done(stack)
+                        if isinstance(records, OSError):  # a full disk: the others meet it as well
+                            raise records
+                    yield stack, records
+        finally:
+            for stack, _ in running.values():
+                waiting.done(stack)
+
     try:
-        while waiting or running:
-            while waiting and idle:
-                worker = idle.pop()
-                if not worker.process.is_alive():  # it died idle: no stack is to blame
-                    worker = _start(folder)
-                running[worker] = waiting.popleft()
-                try:
-                    worker.connection.send(running[worker][0])
-                except OSError:  # it died just now: seen below, where its end of the pipe is gone
-                    pass
-            ready = wait([w.connection for w in running])
-            for worker in [w for w in running if w.connection in ready]:
-                stack, attempt = running.pop(worker)
-                try:
-                    records = worker.connection.recv()
-                    idle.append(worker)
-                except (EOFError, OSError):  # it died: killed, or out of memory
-                    worker.process.join()
-                    idle.append(_start(folder))
-                    if attempt < ATTEMPTS:
-                        waiting.append((stack, attempt + 1))
-                        continue
-                    code = worker.process.exitcode
-                    error = f"the worker died {ATTEMPTS} times, at last with exit code {code}"
-                    records = record_crash(stack, folder, error)
-                yield stack, records
+        yield execute
     finally:
         for worker in [*idle, *running]:
             worker.process.kill()  # what it had in hand is not stored; everything else is
@@ -151,7 +237,12 @@ def _serve(connection: Connection, folder: Path) -> None:
             stack = connection.recv()
         except EOFError:
             return
-        connection.send(run_and_store(stack, folder))
+        try:
+            records = train(stack, folder)
+            save_new(folder, records)
+        except OSError as error:
+            records = error
+        connection.send(records)
 
 
 def _leave_with_parent() -> None:

@@ -80,6 +80,14 @@ def _whole(text: str, least: int) -> int:
     return int(text)
 
 
+def shard(text: str) -> tuple[int, int]:
+    """Which part of how many, such as 2/8."""
+    number, slash, of = text.partition("/")
+    if not slash or not 1 <= positive(number) <= positive(of):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} must be i/n with i from 1 to n, as in 2/8")
+    return int(number), int(of)
+
+
 def suite_of(options: argparse.Namespace):
     """The suite asked for, its device, and the command that gives the same again.
 
@@ -112,6 +120,10 @@ def _device(options: argparse.Namespace) -> str:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
+    if getattr(options, "scheduler", None) not in (None, "local-cluster"):
+        if options.device == "auto":  # what this machine has says nothing of the workers'
+            raise Problem("--device: auto cannot be told of a cluster; allowed: cpu, cuda, mps")
+        return options.device
     if options.device == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
     if not there[options.device]:

@@ -9,11 +9,13 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.suite import FIRST_TUNING_SEED, Suite
-from benchmarks.trial import Trial
+from benchmarks.trial import EVALUATED_ROWS, Trial
 
 # Runs in a stack. On a CPU more gain little speed, and a stack is what a kill can cost; a GPU is
 # filled only by many small networks at once.
 LARGEST_STACK = {"cpu": 12, "cuda": 240, "mps": 240}
+# Bytes that a stack may take, by memory_of: there is one a worker, and a worker a core.
+LARGEST_MEMORY = {"cpu": 1 << 30, "cuda": 16 << 30, "mps": 4 << 30}
 
 Cell = tuple[str, int]  # technique, depth
 
@@ -46,6 +48,16 @@ def reporting_trials(suite: Suite, device: str, choices: Mapping[Cell, Choice]) 
         if cell in choices
         for seed in range(suite.seeds)
     ]
+
+
+def shard_of(suite: Suite, device: str, number: int, of: int) -> set[Cell]:
+    """The cells of one of ``of`` parts of about equal cost, counted from 1; together they are all.
+
+    A cell is tuned and reported by the same part, so no part waits for another.
+    """
+    trials = {cell: _template(suite, *cell, device) for cell in suite.cells}
+    ordered = sorted(trials, key=lambda cell: (-cost([trials[cell]]), cell))
+    return set(ordered[number - 1 :: of])
 
 
 def _template(suite: Suite, technique: str, depth: int, device: str) -> Trial:
@@ -98,10 +110,25 @@ def stacks(trials: Iterable[Trial]) -> list[tuple[Trial, ...]]:
     found = []
     for _, group in groupby(sorted(trials, key=shape), key=shape):
         runs = sorted(group, key=lambda t: (t.seed, t.lr))
-        n_stacks = -(-len(runs) // LARGEST_STACK[runs[0].device])
+        device = runs[0].device
+        fit = max(1, LARGEST_MEMORY[device] // memory_of(runs[0]))
+        n_stacks = -(-len(runs) // min(fit, LARGEST_STACK[device]))
         size = -(-len(runs) // n_stacks)  # of equal size, so that no worker is left with a rest
         found += [tuple(runs[i : i + size]) for i in range(0, len(runs), size)]
     return sorted(found, key=cost, reverse=True)
+
+
+def memory_of(trial: Trial) -> int:
+    """Bytes that a run adds to its stack, roughly, at most: it bounds stacks, never results."""
+    inputs, width, depth = 784, trial.width, trial.depth
+    weights = inputs * width + (depth - 1) * width**2 + 10 * width
+    rows = max(trial.budget.batch_size, EVALUATED_ROWS)
+    # weights, gradient, two of the optimiser, the best ones, and those that take their place;
+    # pre-activation, activation and gradient of each layer, for a batch
+    floats = 6 * weights + 3 * depth * width * rows
+    if trial.recipe.pretraining is not None:  # what a layer takes in and gives, on all examples
+        floats += 2 * width * trial.data.n_train
+    return 4 * floats
 
 
 def cost(stack: Sequence[Trial]) -> float:

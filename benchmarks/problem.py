@@ -1,5 +1,9 @@
-"""What the user can put right: shown as one line, without a traceback, with exit code 2."""
+"""The errors that are shown to the user as one line, without a traceback."""
 
 
 class Problem(Exception):
-    """Bad input; the message names the thing, what is wrong with it and what would do."""
+    """Bad input or a bad environment; the message names the thing, the value and the fix."""
+
+
+class Lost(Exception):
+    """What a sweep runs on went away; the message says what."""

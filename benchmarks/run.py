@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from benchmarks import store
 from benchmarks.datasets import load
-from benchmarks.executors import in_process, in_workers
+from benchmarks.executors import Execute, Executor
 from benchmarks.plan import Cell, Choice, choose, cost, reporting_trials, stacks, tuning_trials
+from benchmarks.problem import Lost, Problem
 from benchmarks.progress import Progress
 from benchmarks.suite import Suite
 from benchmarks.trial import Trial
 
 
 class Interrupted(Exception):
-    """The user stopped the run; the message says how much is saved."""
+    """The run was stopped, by the user or by the loss of its cluster; says how much is saved."""
 
 
 def archive_of(reports: Path, suite: Suite) -> Path:
@@ -26,40 +27,61 @@ def archive_of(reports: Path, suite: Suite) -> Path:
 
 
 def known_records(
-    trials: list[Trial], results: Path, reports: Path, suite: Suite
+    trials: list[Trial],
+    results: Path,
+    archived: Mapping[str, dict],
+    parts: Collection[str] | None = None,
 ) -> dict[str, dict]:
-    """Records of these trials in the report's archive and in the store, which goes first."""
+    """Records of these trials in a report's archive and in the store, which goes first."""
     keys = {trial.key for trial in trials}
-    archived = store.load_archive(archive_of(reports, suite))
     found = {key: record for key, record in archived.items() if key in keys}
-    for key, record in store.load(results, sorted(keys)).items():
+    for key, record in store.load(results, sorted(keys), parts).items():
         if record["status"] in store.DONE or key not in found:
             found[key] = record
     return found
 
 
-def run(suite: Suite, *, device: str, workers: int, results: Path, reports: Path) -> int:
-    """Train what is missing; the number of trials that crashed.
+def run(
+    suite: Suite,
+    *,
+    device: str,
+    executor: Executor,
+    results: Path,
+    reports: Path,
+    cells: Collection[Cell] | None = None,
+) -> int:
+    """Train what is missing, of all cells or of these; the number of trials that crashed.
 
-    Raises Interrupted on Ctrl-C or SIGTERM. Every finished stack is stored by then.
+    Raises Interrupted on Ctrl-C or SIGTERM, or when a cluster is gone. Every finished stack is
+    stored by then.
     """
     load(suite.data.name, suite.data.n_train, suite.data.n_valid)  # its faults show here, at once
     store.prepare_folder(results)
     store.prepare_folder(reports / suite.name)
-    tuning = tuning_trials(suite, device)
-    tuned = _complete(suite, "tuning", tuning, workers, results, reports)
-    choices = choose(tuning, tuned)
-    reporting = reporting_trials(suite, device, choices)
-    reported = _complete(suite, "reporting", reporting, workers, results, reports)
+    archived = store.load_archive(archive_of(reports, suite), store.BRIEF)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with executor as execute:
+            tuning = _of(cells, tuning_trials(suite, device))
+            tuned = known_records(tuning, results, archived, store.BRIEF)
+            _complete(suite, "tuning", tuning, tuned, execute)
+            reporting = _of(cells, reporting_trials(suite, device, choose(tuning, tuned)))
+            reported = known_records(reporting, results, archived, store.BRIEF)
+            _complete(suite, "reporting", reporting, reported, execute)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
     records = [*tuned.values(), *reported.values()]
     return sum(record["status"] == "crashed" for record in records)
 
 
+def _of(cells: Collection[Cell] | None, trials: list[Trial]) -> list[Trial]:
+    return [trial for trial in trials if cells is None or trial.cell in cells]
+
+
 def _complete(
-    suite: Suite, label: str, trials: list[Trial], workers: int, results: Path, reports: Path
-) -> dict[str, dict]:
-    """All records of these trials, training those that are missing."""
-    records = known_records(trials, results, reports, suite)
+    suite: Suite, label: str, trials: list[Trial], records: dict[str, dict], execute: Execute
+) -> None:
+    """Add to the records of these trials, training those that are missing."""
     missing = [t for t in trials if not _done(records, t)]
     print(
         f"{suite.name}, {label}: {len(trials)} trials, {len(trials) - len(missing)} stored",
@@ -67,27 +89,30 @@ def _complete(
         flush=True,
     )
     if not missing:
-        return records
+        return
     todo = stacks(missing)
     progress = Progress(f"{suite.name}, {label}", len(missing), sum(map(cost, todo)))
-    done = in_process(todo, results) if workers == 0 else in_workers(todo, results, workers)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+
+    def saved() -> str:
+        n_saved = sum(_done(records, t) for t in trials)
+        return f"{n_saved} of {len(trials)} trials saved; the same command goes on from there"
+
     try:
-        for stack, made in done:
-            records |= {record["key"]: record for record in made}
+        for stack, made in execute(todo):
+            records |= {r["key"]: {part: r.get(part) for part in store.BRIEF} for r in made}
             what = f"{stack[0].technique} at depth {stack[0].depth}"
             progress.advance(len(stack), cost(stack), what)
     except KeyboardInterrupt:
-        done.close()  # ends the workers before anything is said
-        saved = sum(_done(records, t) for t in trials)
-        raise Interrupted(
-            f"{suite.name}, {label}: interrupted, {saved} of {len(trials)} trials saved; "
-            "the same command goes on from there"
-        ) from None
+        raise Interrupted(f"{suite.name}, {label}: interrupted, {saved()}") from None
+    except Lost as lost:
+        raise Interrupted(f"{suite.name}, {label}: {lost}; {saved()}") from None
+    except Problem as problem:
+        raise Problem(f"{problem}; {saved()}") from None
+    except OSError as error:  # the store cannot be written to: a full disk
+        where = f"{error.filename}: " if error.filename else ""
+        raise Problem(f"{where}{error.strerror or error}; {saved()}") from None
     finally:
-        signal.signal(signal.SIGTERM, previous)
         progress.close()
-    return records
 
 
 def _done(records: Mapping[str, dict], trial: Trial) -> bool:
@@ -102,8 +127,9 @@ def outcome(
     suite: Suite, *, device: str, results: Path, reports: Path
 ) -> tuple[list[Trial], dict[Cell, Choice], dict[str, dict]]:
     """What is stored of a suite: its trials as planned so far, learning rates, and records."""
+    archived = store.load_archive(archive_of(reports, suite))
     tuning = tuning_trials(suite, device)
-    tuned = known_records(tuning, results, reports, suite)
+    tuned = known_records(tuning, results, archived)
     choices = choose(tuning, tuned)
     reporting = reporting_trials(suite, device, choices)
-    return [*tuning, *reporting], choices, tuned | known_records(reporting, results, reports, suite)
+    return [*tuning, *reporting], choices, tuned | known_records(reporting, results, archived)

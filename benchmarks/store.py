@@ -11,15 +11,19 @@ import json
 import os
 import sys
 import tempfile
-import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
+
+from pydantic_core import from_json  # the json module takes twice as long
 
 from benchmarks.problem import Problem
 
 SCHEMA = 1
 DONE = ("ok", "diverged")
+BRIEF = ("key", "status", "error", "result")  # what a sweep asks for; a tenth of a record
+IN_FLIGHT = ".in-flight"  # folder of empty files: the stacks that some program has in hand
 
 
 def path_of(folder: Path, key: str) -> Path:
@@ -35,20 +39,25 @@ def save(folder: Path, record: dict) -> None:
     write_atomically(path, text.encode())
 
 
-def load(folder: Path, keys: Iterable[str]) -> dict[str, dict]:
-    """The records of these keys that there are; a damaged one is named and left out."""
+def load(
+    folder: Path, keys: Iterable[str], parts: Collection[str] | None = None
+) -> dict[str, dict]:
+    """The records of these keys that there are; a damaged one is named and left out.
+
+    With ``parts`` only these fields of each are kept.
+    """
     records = {}
     for key in keys:
         path = path_of(folder, key)
         try:
-            record = json.loads(path.read_bytes())
+            record = from_json(path.read_bytes(), allow_inf_nan=False)
             fits = record["key"] == key and _is_whole(record)
         except FileNotFoundError:
             continue
         except (ValueError, KeyError, TypeError, RecursionError):
             fits = False
         if fits:
-            records[key] = record
+            records[key] = _only(record, parts)
         else:
             print(f"{path}: damaged record, its trial will be run again", file=sys.stderr)
     return records
@@ -62,19 +71,24 @@ def _is_whole(record: dict) -> bool:
     return record["schema"] == SCHEMA and parts <= record.keys()
 
 
-def load_archive(path: Path) -> dict[str, dict]:
+def _only(record: dict, parts: Collection[str] | None) -> dict:
+    return record if parts is None else {part: record[part] for part in parts if part in record}
+
+
+def load_archive(path: Path, parts: Collection[str] | None = None) -> dict[str, dict]:
     """All records of an archive, by key; none if there is no such file.
 
-    Raises Problem for an archive that is damaged: it would be written again without what is lost.
+    With ``parts`` only these fields of each are kept. Raises Problem for an archive that is
+    damaged: it would be written again without what is lost.
     """
     records = {}
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
+        with gzip.open(path) as lines:
             for line in lines:
-                record = json.loads(line)
+                record = from_json(line, allow_inf_nan=False)
                 if not _is_whole(record):
                     raise ValueError("a record without its parts")
-                records[record["key"]] = record
+                records[record["key"]] = _only(record, parts)
     except FileNotFoundError:
         return {}
     except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
@@ -92,13 +106,30 @@ def prepare_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-"):
-            pass
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-") as file:
+            now = os.fstat(file.fileno()).st_mtime  # by the clock that dates the files
         for left in folder.rglob(".tmp-*"):
-            if time.time() - left.stat().st_mtime > 3600:
-                left.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another program may sweep at the same time
+                if now - left.stat().st_mtime > 3600:
+                    left.unlink()
     except OSError as error:
         raise Problem(f"{folder}: cannot be written to ({error.strerror or error})") from None
+
+
+def mark(folder: Path, name: str) -> bool:
+    """Note that a stack is in hand; False if it was noted before."""
+    path = folder / IN_FLIGHT / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def unmark(folder: Path, name: str) -> None:
+    """Take the note away."""
+    (folder / IN_FLIGHT / name).unlink(missing_ok=True)
 
 
 def save_archive(path: Path, records: Iterable[dict]) -> None:

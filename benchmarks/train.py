@@ -12,14 +12,13 @@ from torch import Tensor
 from benchmarks import datasets
 from benchmarks.datasets.split import Split
 from benchmarks.probes import PROBE_EXAMPLES, Probe, probe
-from benchmarks.trial import Trial
+from benchmarks.trial import EVALUATED_ROWS, Trial
 from techniques.backpropagation import fastest_step
 from techniques.network import Network, build, cross_entropy
 from techniques.pretraining.greedy import greedy
 from techniques.streams import batches, take, uniform_noise
 
 TRAINED_BELOW = 0.5  # a run has trained if its training error fell to this share of chance
-_ROWS = 500  # examples evaluated at once; part of the protocol, as it can touch the last bit
 
 
 def train_stack(trials: Sequence[Trial]) -> list[dict]:
@@ -74,7 +73,7 @@ def evaluate(network: Network, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy in nats and number of errors per run, (R,) each; x (N, D), y (N,)."""
     loss = torch.zeros(network.runs, device=x.device)
     wrong = torch.zeros(network.runs, dtype=torch.int64, device=x.device)
-    for rows, labels in zip(x.split(_ROWS), y.split(_ROWS), strict=True):
+    for rows, labels in zip(x.split(EVALUATED_ROWS), y.split(EVALUATED_ROWS), strict=True):
         logits, labels = network(rows), labels.expand(network.runs, -1)
         loss += cross_entropy(logits, labels) * (len(rows) / len(x))
         # counted as "not right", so that NaN, which is never the largest, is an error

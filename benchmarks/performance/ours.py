@@ -234,8 +234,8 @@ def sweep(trials: int, workers: int, updates: int) -> Job:
         for _ in range(n):
             folder = Path(tempfile.mkdtemp())
             try:
-                done = in_workers(todo, folder, workers) if workers else in_process(todo, folder)
-                assert sum(len(records) for _, records in done) == trials
+                with in_workers(folder, workers) if workers else in_process(folder) as execute:
+                    assert sum(len(records) for _, records in execute(todo)) == trials
             finally:
                 shutil.rmtree(folder)
 
@@ -251,6 +251,7 @@ def runner() -> Job:
     from contextlib import redirect_stderr
 
     import benchmarks.train
+    from benchmarks.executors import in_process
     from benchmarks.run import run as run_suite
     from benchmarks.suite import read
 
@@ -274,7 +275,8 @@ def runner() -> Job:
             folder = Path(tempfile.mkdtemp())
             try:
                 with redirect_stderr(io.StringIO()):
-                    run_suite(suite, device="cpu", workers=0, results=folder, reports=folder)
+                    places = {"results": folder, "reports": folder}
+                    run_suite(suite, device="cpu", executor=in_process(folder), **places)
             finally:
                 shutil.rmtree(folder)
         return inside

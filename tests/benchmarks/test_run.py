@@ -81,8 +81,9 @@ def test_results_do_not_depend_on_where_stacks_run(suite, tmp_path):
     seen = []
     for workers in (0, 1, 2):
         folder = tmp_path / str(workers)
-        options = {"device": "cpu", "workers": workers, "reports": folder / "reports"}
-        assert run(suite, results=folder, **options) == 0
+        executor = in_workers(folder, workers) if workers else in_process(folder)
+        places = {"results": folder, "reports": folder / "reports"}
+        assert run(suite, device="cpu", executor=executor, **places) == 0
         records = {}
         for path in folder.rglob("*.json"):
             record = json.loads(path.read_text())
@@ -177,7 +178,8 @@ def test_a_worker_that_dies_is_replaced_and_a_stack_that_kills_them_fails_alone(
     good = stacks(tuning_trials(suite, "cpu"))
     usual = {field.name: getattr(good[0][0], field.name) for field in fields(Trial)}
     poison = (Poison(**usual | {"seed": 77}),)
-    done = dict(in_workers([poison, *good], tmp_path, 2))
+    with in_workers(tmp_path, 2) as execute:
+        done = dict(execute([poison, *good]))
     assert set(done) == {poison, *good}
     (record,) = done.pop(poison)
     assert record["status"] == "crashed"
@@ -188,7 +190,6 @@ def test_a_worker_that_dies_is_replaced_and_a_stack_that_kills_them_fails_alone(
 def test_workers_that_die_before_they_take_a_stack_or_while_idle_are_replaced(suite, tmp_path):
     """Importing torch takes seconds, in which the memory may run out."""
     todo = stacks(tuning_trials(suite, "cpu"))
-    stream = in_workers(todo, tmp_path, 2)
     starting = []
 
     def kill_once_started():
@@ -199,11 +200,13 @@ def test_workers_that_die_before_they_take_a_stack_or_while_idle_are_replaced(su
 
     thread = threading.Thread(target=kill_once_started)
     thread.start()
-    done = dict([next(stream)])
-    for child in multiprocessing.active_children():  # the one that is idle now, too
-        child.kill()
-        child.join()
-    done |= dict(stream)
+    with in_workers(tmp_path, 2) as execute:
+        stream = execute(todo)
+        done = dict([next(stream)])
+        for child in multiprocessing.active_children():  # the one that is idle now, too
+            child.kill()
+            child.join()
+        done |= dict(stream)
     thread.join()
     assert set(done) == set(todo)
     assert {r["status"] for records in done.values() for r in records} == {"ok"}
@@ -225,9 +228,11 @@ def test_a_worker_killed_at_work_costs_nothing_but_time(suite, tmp_path):
 
     thread = threading.Thread(target=kill_one)
     thread.start()
-    done = dict(in_workers(todo, tmp_path / "killed", 2))
+    with in_workers(tmp_path / "killed", 2) as execute:
+        done = dict(execute(todo))
     thread.join()
-    expected = dict(in_process(todo, tmp_path / "whole"))
+    with in_process(tmp_path / "whole") as execute:
+        expected = dict(execute(todo))
     assert killed and done.keys() == expected.keys()
     for stack in todo:
         curves = [[r["curves"] for r in where[stack]] for where in (done, expected)]
@@ -328,11 +333,13 @@ def test_the_store_goes_before_the_archive_but_a_crash_does_not(suite, tmp_path)
     new = {**old, "from": "store"}
     results, reports = tmp_path / "results", tmp_path / "reports"
     store.save_archive(archive_of(reports, suite), [old])
-    assert known_records([trial], results, reports, suite) == {trial.key: old}
+    archived = store.load_archive(archive_of(reports, suite))
+    assert known_records([trial], results, archived) == {trial.key: old}
     store.save(results, new)
-    assert known_records([trial], results, reports, suite) == {trial.key: new}
+    assert known_records([trial], results, archived) == {trial.key: new}
+    assert known_records([trial], results, archived, ["status"]) == {trial.key: {"status": "ok"}}
     store.save(results, {**new, "status": "crashed"})
-    assert known_records([trial], results, reports, suite) == {trial.key: old}
+    assert known_records([trial], results, archived) == {trial.key: old}
 
 
 def test_what_killed_writers_leave_is_swept_after_an_hour(tmp_path):

@@ -149,7 +149,7 @@ def test_pretraining_once_for_several_rates_equals_pretraining_for_each(techniqu
 
 
 def test_errors_are_counted_over_all_chunks_and_nan_is_an_error(monkeypatch):
-    monkeypatch.setattr("benchmarks.train._ROWS", 7)
+    monkeypatch.setattr("benchmarks.train.EVALUATED_ROWS", 7)
     network = build(RECIPES["plain"], n_inputs=5, n_classes=3, widths=[4], seeds=[0, 1])
     g = torch.Generator().manual_seed(0)
     x, y = torch.rand(20, 5, generator=g), torch.randint(0, 3, (20,), generator=g)
