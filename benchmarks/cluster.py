@@ -4,14 +4,14 @@ The scheduler carries stacks there and records back, and tells which workers the
 goes to which worker is decided here, one at a time for each, so that the order holds and a stack
 that kills its workers is known. A worker looks into its own store first and writes to it before it
 answers, so nothing is trained twice because an answer was lost. Records come back with the answer:
-no file system needs to be shared. What a worker imports of this module must stay light: it is
-unpickled in the thread that also keeps the worker's connections alive.
+no file system needs to be shared.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import pickle
 import re
 import sys
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 RESOURCE = "trial"  # a worker offers one of it (--resources trial=1) and each stack takes one
 _SECONDS_BETWEEN_LOOKS = 1.0  # at which workers there are
+# Evaluated by the worker: a function that it cannot unpickle, since it has not this package or
+# another Python, would end it, whereas an import that fails is an answer.
+_WORK = "__import__('benchmarks.cluster', fromlist=['work']).work(expected, pickled, folder)"
 
 
 def work(expected: dict[str, str], pickled: bytes, folder: str) -> list[dict] | str:
@@ -111,7 +114,7 @@ def in_cluster(
             f"--scheduler: the package {error.name} is missing; "
             "'pip install dask distributed' installs it"
         ) from None
-    for name in ("distributed", "tornado"):  # every loss is told by this program, in its own words
+    for name in ("asyncio", "distributed", "tornado"):  # every loss is told by this program, in its own words
         logging.getLogger(name).setLevel(logging.CRITICAL)
     tls = {"tls_ca_file": ca_file, "tls_client_cert": cert, "tls_client_key": key}
     tls = {option: str(path) for option, path in tls.items() if path is not None}
@@ -134,10 +137,11 @@ def in_cluster(
         yield execute
 
 
+@contextmanager
 def _local_cluster(n_workers: int):
     from distributed import LocalCluster
 
-    return LocalCluster(
+    cluster = LocalCluster(
         n_workers=n_workers,
         threads_per_worker=1,
         processes=True,
@@ -148,6 +152,15 @@ def _local_cluster(n_workers: int):
         resources={RESOURCE: 1},
         silence_logs=logging.CRITICAL,
     )
+    try:
+        yield cluster
+    finally:
+        # asked to stop, a worker would first end the stack that it has in hand
+        for nanny in cluster.workers.values():
+            nanny.auto_restart = False
+        for process in multiprocessing.active_children():
+            process.kill()
+        cluster.close(timeout=2)
 
 
 class _Task(NamedTuple):
@@ -177,14 +190,13 @@ def _sweep(
             busy = {task.worker for task in running.values()}
             for worker in sorted(fit - busy - refused.keys())[: len(waiting)]:
                 stack, attempt = waiting.take()
+                names = {
+                    "expected": expected,
+                    "pickled": pickle.dumps(stack),
+                    "folder": str(folder),
+                }
                 future = client.submit(
-                    work,
-                    expected,
-                    pickle.dumps(stack),
-                    str(folder),
-                    pure=False,
-                    workers=[worker],
-                    resources={RESOURCE: 1},
+                    eval, _WORK, names, pure=False, workers=[worker], resources={RESOURCE: 1}
                 )
                 running[future] = _Task(stack, attempt, worker)
             if not running:
@@ -256,6 +268,8 @@ def _answer(future: Future) -> list[dict] | str | None:
         return future.result(timeout=10)
     except (TimeoutError, KilledWorker):
         return None
+    except ModuleNotFoundError as error:
+        return f"{error}; start it in the project's folder, with the project's packages"
     except Exception as error:  # noqa: BLE001 of carrying it: ``work`` records those of training
         return f"{type(error).__name__}: {error}"
 
