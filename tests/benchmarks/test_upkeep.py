@@ -214,7 +214,7 @@ def make_a_mess(folder: Path) -> dict[str, str]:
     make(f"{key}.json", "foreign", json.dumps(record(1)))
     make(f"{AB}/{key}.json", "foreign", json.dumps(record(1)))
     make(f"{AB}/short.json", "foreign", whole)
-    make(f"{AB}/{AB}{'0' * 30}.json\n", "foreign", whole)
+    make(f"{key[:2]}/{key}.json\n", "foreign", json.dumps(record(1)))
     make(f"{AB}/{AB}{'G' * 30}.json", "foreign", whole)
     make(f"{AB}/{AB}{'A' * 30}.json", "foreign", whole)
     make(f"{AB}/{AB}{'3' * 30}.json", "foreign")
@@ -319,6 +319,7 @@ def test_an_archive_is_read_as_far_as_it_goes(tmp_path):
         "cut": packed[:-20],
         "no end": packed[:-8],
         "flipped": bytes(flipped),
+        "block": packed[:10] + b"\x07" + packed[11:],  # of a type that deflate does not have
         "sum": packed[:-8] + b"\0\0\0\0" + packed[-4:],
         "tail": packed + b"more",
         "plain": WHOLE,
