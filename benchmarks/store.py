@@ -21,6 +21,7 @@ from pydantic_core import from_json  # the json module takes twice as long
 from benchmarks.problem import Problem
 
 SCHEMA = 1
+TEMPORARY = ".tmp-"  # how the name of a file begins that is being written
 DONE = ("ok", "diverged")
 BRIEF = ("key", "status", "error", "result")  # what a sweep asks for; a tenth of a record
 IN_FLIGHT = ".in-flight"  # folder of empty files: the stacks that some program has in hand
@@ -65,10 +66,12 @@ def load(
 
 def _is_whole(record: dict) -> bool:
     """Whether a record has what the tables ask for."""
-    parts = {"config", "env"}
-    if record["status"] != "crashed":
-        parts |= {"result", "curves", "probes"}
-    return record["schema"] == SCHEMA and parts <= record.keys()
+    return record["schema"] == SCHEMA and parts_of(record["status"]) <= record.keys()
+
+
+def parts_of(status: str) -> set[str]:
+    """What a record of this status has to have."""
+    return {"config", "env"} | (set() if status == "crashed" else {"result", "curves", "probes"})
 
 
 def _only(record: dict, parts: Collection[str] | None) -> dict:
@@ -106,9 +109,9 @@ def prepare_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-") as file:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=TEMPORARY) as file:
             now = os.fstat(file.fileno()).st_mtime  # by the clock that dates the files
-        for left in folder.rglob(".tmp-*"):
+        for left in folder.rglob(f"{TEMPORARY}*"):
             with suppress(FileNotFoundError):  # another program may sweep at the same time
                 if now - left.stat().st_mtime > 3600:
                     left.unlink()
@@ -144,7 +147,7 @@ def save_archive(path: Path, records: Iterable[dict]) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file by new content in one step that survives a kill or a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=TEMPORARY, delete=False) as file:
         try:
             file.write(content)
             file.flush()

@@ -46,11 +46,10 @@ class Trial:
     def config(self) -> dict[str, object]:
         """All that decides the numbers, as plain data, and nothing else."""
         recipe = self.recipe.settings()
-        used = {slot["technique"] for slot in recipe.values()} & REVISIONS.keys()
-        revisions = {"revisions": {name: REVISIONS[name] for name in used}} if used else {}
+        revisions = revisions_of(recipe)
         return {
             "protocol": PROTOCOL,
-            **revisions,
+            **({"revisions": revisions} if revisions else {}),
             "recipe": recipe,
             "data": {
                 **self.data.model_dump(mode="json"),
@@ -67,11 +66,22 @@ class Trial:
 
     @cached_property
     def key(self) -> str:
-        """32 hex digits of the SHA-256 of the canonical JSON of ``config``."""
-        text = json.dumps(self.config, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        """What its record is found by."""
+        return key_of(self.config)
 
     @property
     def cell(self) -> tuple[str, int]:
         """The row of the tables that it belongs to: technique and depth."""
         return self.technique, self.depth
+
+
+def key_of(config: dict[str, object]) -> str:
+    """32 hex digits of the SHA-256 of the canonical JSON of a trial's config."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def revisions_of(recipe: dict[str, dict]) -> dict[str, int]:
+    """The entries of REVISIONS that settings of a recipe fall under."""
+    used = {slot["technique"] for slot in recipe.values()} & REVISIONS.keys()
+    return {name: REVISIONS[name] for name in used}
