@@ -60,6 +60,10 @@ def _parser() -> Parser:
     _add_run_options(
         command("run", _run, "Train what a suite has not stored yet, and report.", suite=True)
     )
+    watching = command("status", _status, "Say how far a suite is that is being run.", suite=True)
+    watching.add_argument(
+        "--watch", type=positive, metavar="SECONDS", help="say it again and again, until Ctrl-C"
+    )
     command("report", _report, "Write a suite's report from the stored records.", suite=True)
     rendering = command("reports", _reports, "Write every report again from its records.")
     add_reports(rendering)
@@ -228,6 +232,14 @@ def _executor(options: argparse.Namespace):
     return lambda _: in_cluster(
         address, options.results, timeout=options.scheduler_timeout, n_workers=n, **tls
     )
+
+
+def _status(options: argparse.Namespace) -> int:
+    from benchmarks.status import show
+
+    suite, device, _ = suite_of(options)
+    show(suite, device, options.results, options.reports, options.watch)
+    return 0
 
 
 def _report(options: argparse.Namespace) -> int:
