@@ -60,7 +60,39 @@ def _parser() -> Parser:
     _add_run_options(
         command("run", _run, "Train what a suite has not stored yet, and report.", suite=True)
     )
+    watching = command("status", _status, "Say how far a suite is that is being run.", suite=True)
+    watching.add_argument(
+        "--watch", type=positive, metavar="SECONDS", help="say it again and again, until Ctrl-C"
+    )
     command("report", _report, "Write a suite's report from the stored records.", suite=True)
+    exporting = command("export", _export, "Write stored trials for TensorBoard.", suite=True)
+    exporting.add_argument(
+        "--tensorboard",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help="folder to write to, one run a trial: SUITE/RECIPE/depth-D/ROLE-lr-LR-seed-S",
+    )
+    exporting.add_argument(
+        "--recipe",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this one; may be given again for others",
+    )
+    exporting.add_argument(
+        "--depth",
+        action="append",
+        default=[],
+        type=positive,
+        help="only this one; may be given again for others",
+    )
+    exporting.add_argument(
+        "--role",
+        choices=["report", "tune"],
+        default="report",
+        help="trials that report, or that tune the learning rate (default: report)",
+    )
     rendering = command("reports", _reports, "Write every report again from its records.")
     add_reports(rendering)
     timing = command(
@@ -229,6 +261,30 @@ def _executor(options: argparse.Namespace):
     return lambda _: in_cluster(
         address, options.results, timeout=options.scheduler_timeout, n_workers=n, **tls
     )
+
+
+def _status(options: argparse.Namespace) -> int:
+    from benchmarks.status import show
+
+    suite, device, _ = suite_of(options)
+    show(suite, device, options.results, options.reports, options.watch)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from benchmarks.export import chosen_cells, to_tensorboard
+
+    suite, device, _ = suite_of(options)
+    to_tensorboard(
+        suite,
+        device,
+        role=options.role,
+        cells=chosen_cells(suite, options.recipe, options.depth),
+        folder=options.tensorboard,
+        results=options.results,
+        reports=options.reports,
+    )
+    return 0
 
 
 def _report(options: argparse.Namespace) -> int:

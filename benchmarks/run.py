@@ -91,7 +91,7 @@ def _complete(
     if not missing:
         return
     todo = stacks(missing)
-    progress = Progress(f"{suite.name}, {label}", len(missing), sum(map(cost, todo)))
+    progress = Progress(f"{suite.name}, {label}", [(s[0].cell, len(s), cost(s)) for s in todo])
 
     def saved() -> str:
         n_saved = sum(_done(records, t) for t in trials)
@@ -100,8 +100,7 @@ def _complete(
     try:
         for stack, made in execute(todo):
             records |= {r["key"]: {part: r.get(part) for part in store.BRIEF} for r in made}
-            what = f"{stack[0].technique} at depth {stack[0].depth}"
-            progress.advance(len(stack), cost(stack), what)
+            progress.advance(stack[0].cell, len(stack), cost(stack), _seconds(made))
     except KeyboardInterrupt:
         raise Interrupted(f"{suite.name}, {label}: interrupted, {saved()}") from None
     except Lost as lost:
@@ -117,6 +116,12 @@ def _complete(
 
 def _done(records: Mapping[str, dict], trial: Trial) -> bool:
     return trial.key in records and records[trial.key]["status"] in store.DONE
+
+
+def _seconds(records: list[dict]) -> float:
+    """What training took where it ran; a crashed trial does not say."""
+    results = [record["result"] for record in records if record["status"] in store.DONE]
+    return sum(result["seconds_train"] + result["seconds_pretrain"] for result in results)
 
 
 def _interrupt(*_: object) -> None:

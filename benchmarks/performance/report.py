@@ -66,12 +66,12 @@ def measure_all(repeats: int, cores: int) -> dict:
         )
     found: dict[str, Measured] = {}
     todo = groups(cores)
-    progress = Progress("performance", len(todo), len(todo), unit="groups")
+    progress = Progress("performance", [((g.name, 0), 1, 1.0) for g in todo], unit="groups")
     try:
         with Laboratory() as laboratory:
             for group in todo:
                 found[group.name] = laboratory.measure(group, repeats)
-                progress.advance(1, 1, group.name)
+                progress.advance((group.name, 0), 1, 1.0)
                 for name, timings in found[group.name].timings.items():
                     if timings.failed is not None:
                         print(f"not measured: {name}: {timings.failed}", file=sys.stderr)
