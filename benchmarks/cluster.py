@@ -114,7 +114,7 @@ def in_cluster(
             f"--scheduler: the package {error.name} is missing; "
             "'pip install dask distributed' installs it"
         ) from None
-    for name in ("asyncio", "distributed", "tornado"):  # every loss is told by this program, in its own words
+    for name in ("asyncio", "distributed", "tornado"):  # this program tells of losses itself
         logging.getLogger(name).setLevel(logging.CRITICAL)
     tls = {"tls_ca_file": ca_file, "tls_client_cert": cert, "tls_client_key": key}
     tls = {option: str(path) for option, path in tls.items() if path is not None}

@@ -52,6 +52,8 @@ def train(stack: Stack, folder: Path) -> list[dict]:
         started["pixels_sha256"] = pixels_sha256(data.name, data.n_train, data.n_valid)
     except Exception as error:  # noqa: BLE001 a stack's fault must not cost the others
         text = "".join(traceback.format_exception(error)).strip()
+        # names of files may hold what is no Unicode, and no JSON then
+        text = text.encode(errors="backslashreplace").decode()
         return records + crashed(missing, text, started)
     return records + [
         {

@@ -218,14 +218,15 @@ def _followed(where: Path, items: Iterable, n: int, unit: str) -> Iterator:
     from benchmarks.progress import Progress
     from benchmarks.upkeep import plain
 
-    progress, done = Progress("store", n, n, unit=unit), 0
+    part, done = (plain(str(where)), 0), 0
+    progress = Progress("store", [(part, n, n)], unit)
     try:
         for done, item in enumerate(items, 1):
             yield item
             if done % STEP == 0:
-                progress.advance(STEP, STEP, plain(str(where)))
+                progress.advance(part, STEP, STEP)
         if done % STEP:
-            progress.advance(done % STEP, done % STEP, plain(str(where)))
+            progress.advance(part, done % STEP, done % STEP)
     finally:
         progress.close()
 

@@ -37,7 +37,7 @@ from tests.benchmarks.sweeps import (
 )
 
 slow = pytest.mark.slow
-LONG = 8000  # updates that take a stack some seconds
+LONG = 3000  # updates that take a stack a second or more
 
 
 @pytest.fixture(scope="module")
