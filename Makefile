@@ -3,17 +3,18 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup compare performance test lint reports data lock clean
+.PHONY: help setup compare performance scale test test-slow lint reports data lock clean
 
 PYTHON ?= python3
 SUITE ?= quick
+WORKERS ?=
 ARGS ?=
 bin := .venv/bin
 installed := .venv/.installed
 peers := .venv/.peers
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(installed)  ## make .venv with the pinned packages; nothing to do if it is there
 
@@ -25,7 +26,7 @@ $(installed): requirements.lock
 	touch $@
 
 compare: $(installed)  ## train SUITE (quick), or what is missing of it, and write its report
-	$(bin)/python -m benchmarks run $(SUITE) $(ARGS)
+	$(bin)/python -m benchmarks run $(SUITE) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 performance: $(peers)  ## time the program against its peers, which it installs: half an hour
 	$(bin)/python -m benchmarks performance $(ARGS)
@@ -34,8 +35,14 @@ $(peers): $(installed) requirements-peers.lock
 	$(bin)/pip install --requirement requirements-peers.lock
 	touch $@
 
-test: $(installed)  ## run all tests
+scale: $(installed)  ## measure what sweeps cost beside training, on an idle machine: docs/scale.md
+	$(bin)/python -m benchmarks.performance.scale
+
+test: $(installed)  ## run all tests but the slow ones
 	$(bin)/python -m pytest --numprocesses auto --maxprocesses 8
+
+test-slow: $(installed)  ## kill, stop and starve sweeps, also on a Dask cluster: 10 minutes
+	$(bin)/python -m pytest -m slow --durations 0
 
 lint: $(installed)  ## check style and formatting
 	$(bin)/ruff check .

@@ -1,13 +1,15 @@
 """The command line: light to start, clear when wrong."""
 
 import re
+import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.__main__ import _parser, main
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -119,7 +121,7 @@ def commands_in(document: str) -> list[str]:
 
 DOCUMENTED = [
     (document, line)
-    for document in ("README.md", "CONTRIBUTING.md")
+    for document in ("README.md", "CONTRIBUTING.md", "docs/cluster.md")
     for line in commands_in(document)
 ]
 
@@ -135,18 +137,39 @@ def test_documented_commands_exist(document, line, tmp_path, monkeypatch):
             cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+    elif words[0] == "sbatch":  # what each job of the array would run
+        job = shlex.split(line)[-1].replace("$SLURM_ARRAY_TASK_ID", "8").split()
+        assert _parser().parse_args(job[job.index("benchmarks") + 1 :]).shard == (8, 8)
+    elif "-m dask" in line:  # its options are looked up; tests/benchmarks/test_cluster.py runs them
+        command, *given = words[words.index("dask") + 1 :]
+        known = dask_options(command)
+        assert all(word in known for word in given if word.startswith("--")), line
     elif "-m benchmarks" in line:
         arguments = words[words.index("benchmarks") + 1 :]
-        if arguments[0] == "run" or arguments[:2] in (["data", "report"], ["data", "fetch"]):
-            arguments = [a for a in arguments if a != "--help"] + ["--help"]
-            with pytest.raises(SystemExit) as end:
-                main(arguments)
-            assert end.value.code == 0
+        if arguments[0] == "run" or arguments[:2] in (
+            ["data", "report"],
+            ["data", "fetch"],
+            ["store", "merge"],
+        ):
+            if "--help" in arguments:
+                with pytest.raises(SystemExit, match="0"):
+                    main(arguments)
+            else:  # it would train, or fetch
+                assert _parser().parse_args(arguments)
         else:
             monkeypatch.chdir(tmp_path)
             assert main(arguments) == 0
     else:
-        assert words[0] in ("git", "cd", "source", ".venv/bin/python", "srun", "deactivate"), line
+        assert words[0] in ("git", "rsync"), line
+
+
+@cache
+def dask_options(command: str) -> set[str]:
+    """Those of ``dask scheduler`` or ``dask worker``."""
+    pytest.importorskip("distributed", reason="pip install dask distributed")
+    words = [sys.executable, "-m", "dask", command, "--help"]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"--[a-z-]+", told))
 
 
 def python_in(document: str) -> list[str]:
