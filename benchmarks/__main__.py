@@ -141,11 +141,12 @@ def _add_run_options(running: argparse.ArgumentParser) -> None:
         "(default: 60)",
     )
     for option, what in TLS.items():
-        cluster.add_argument(f"--tls-{option}", type=Path, metavar="FILE.pem", help=what)
+        flag = option.replace("_", "-")
+        cluster.add_argument(f"--tls-{flag}", type=Path, metavar="FILE.pem", help=what)
 
 
 TLS = {
-    "ca-file": "certificate authority that the scheduler's certificate must be signed by",
+    "ca_file": "certificate authority that the scheduler's certificate must be signed by",
     "cert": "this program's certificate",
     "key": "and its private key",
 }
@@ -233,33 +234,36 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _executor(options: argparse.Namespace):
-    """What opens the executor asked for, on a device."""
-    tls = {option.replace("-", "_"): getattr(options, f"tls_{option.replace('-', '_')}")
-           for option in TLS}  # fmt: skip
+    """What gives the executor asked for, on a device; faults of the options show here."""
+    tls = {option: getattr(options, f"tls_{option}") for option in TLS}
+    n = options.workers
     if options.scheduler is None:
-        for option in TLS:
-            if tls[option.replace("-", "_")] is not None:
-                raise Problem(f"--tls-{option}: it goes with --scheduler tls://HOST:PORT")
         from benchmarks.executors import in_process, in_workers
 
+        for option in TLS:
+            if tls[option] is not None:
+                flag = option.replace("_", "-")
+                raise Problem(f"--tls-{flag}: it goes with --scheduler tls://HOST:PORT")
+
         def local(device: str):
-            n = options.workers
-            if n is None:
-                n = cores() if device == "cpu" else 1
-            return in_workers(options.results, n) if n else in_process(options.results)
+            wanted = n if n is not None else cores() if device == "cpu" else 1
+            return in_workers(options.results, wanted) if wanted else in_process(options.results)
 
         return local
     from benchmarks.cluster import in_cluster, scheduler_at
 
-    if options.scheduler == "local-cluster":
-        n = cores() if options.workers is None else max(1, options.workers)
-    elif options.workers is not None:
+    local_cluster = options.scheduler == "local-cluster"
+    if n is not None and not local_cluster:
         raise Problem("--workers: the workers of --scheduler are started beside it; leave it out")
-    else:
-        n = 0
+    if n == 0:
+        raise Problem("--workers: 0 must be at least 1 for a local cluster")
     address = scheduler_at(options.scheduler, options.scheduler_timeout)
     return lambda _: in_cluster(
-        address, options.results, timeout=options.scheduler_timeout, n_workers=n, **tls
+        address,
+        options.results,
+        timeout=options.scheduler_timeout,
+        n_workers=n or cores(),
+        **tls,
     )
 
 

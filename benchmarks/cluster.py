@@ -190,13 +190,9 @@ def _sweep(
             busy = {task.worker for task in running.values()}
             for worker in sorted(fit - busy - refused.keys())[: len(waiting)]:
                 stack, attempt = waiting.take()
-                names = {
-                    "expected": expected,
-                    "pickled": pickle.dumps(stack),
-                    "folder": str(folder),
-                }
+                sent = {"expected": expected, "pickled": pickle.dumps(stack), "folder": str(folder)}
                 future = client.submit(
-                    eval, _WORK, names, pure=False, workers=[worker], resources={RESOURCE: 1}
+                    eval, _WORK, sent, pure=False, workers=[worker], resources={RESOURCE: 1}
                 )
                 running[future] = _Task(stack, attempt, worker)
             if not running:
@@ -205,7 +201,7 @@ def _sweep(
                 time.sleep(0.2)
                 continue
             idle_since = time.monotonic()
-            for future in _ended(scheduler, running, fit):
+            for future in _ended(scheduler, running, fit | unfit):
                 stack, attempt, worker = running.pop(future)
                 answer = _answer(future)  # None: the worker died
                 future.release()
@@ -243,7 +239,7 @@ def _workers(client: Client, scheduler: str) -> tuple[set[str], set[str]]:
     return fit, seen.keys() - fit
 
 
-def _ended(scheduler: str, running: dict[Future, _Task], fit: set[str]) -> list[Future]:
+def _ended(scheduler: str, running: dict[Future, _Task], alive: set[str]) -> list[Future]:
     """Those that have an answer or have lost their worker, after a second at most."""
     from concurrent.futures import CancelledError
 
@@ -255,7 +251,9 @@ def _ended(scheduler: str, running: dict[Future, _Task], fit: set[str]) -> list[
         pass
     except (CancelledError, OSError):
         raise Lost(f"the scheduler {scheduler} went away") from None
-    return [f for f, task in running.items() if f.status != "pending" or task.worker not in fit]
+    if any(future.status in ("cancelled", "lost") for future in running):  # by another in its place
+        raise Lost(f"the scheduler {scheduler} was restarted")
+    return [f for f, task in running.items() if f.status != "pending" or task.worker not in alive]
 
 
 def _answer(future: Future) -> list[dict] | str | None:

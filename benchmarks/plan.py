@@ -123,9 +123,9 @@ def memory_of(trial: Trial) -> int:
     inputs, width, depth = 784, trial.width, trial.depth
     weights = inputs * width + (depth - 1) * width**2 + 10 * width
     rows = max(trial.budget.batch_size, EVALUATED_ROWS)
-    # weights, gradient, two of the optimiser, the best ones, and those that take their place;
-    # pre-activation, activation and gradient of each layer, for a batch
-    floats = 6 * weights + 3 * depth * width * rows
+    # weights, gradient, two of the optimiser, the best ones, those that take their place, and what
+    # an RBM has beside them; pre-activation, activation and gradient of each layer, for a batch
+    floats = 8 * weights + 3 * depth * width * rows
     if trial.recipe.pretraining is not None:  # what a layer takes in and gives, on all examples
         floats += 2 * width * trial.data.n_train
     return 4 * floats

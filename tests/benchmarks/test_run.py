@@ -3,11 +3,12 @@
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
-import sys
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -15,24 +16,21 @@ import pandas as pd
 import pytest
 
 from benchmarks import store
-from benchmarks.executors import in_process, in_workers
-from benchmarks.plan import LARGEST_STACK, choose, reporting_trials, stacks, tuning_trials
+from benchmarks.executors import Waiting, crashed, in_process, in_workers, save_new
+from benchmarks.plan import (
+    LARGEST_STACK,
+    choose,
+    memory_of,
+    reporting_trials,
+    stacks,
+    tuning_trials,
+)
 from benchmarks.run import run
 from benchmarks.suite import Suite, read
+from benchmarks.train import train_stack
 from benchmarks.trial import Trial
-
-SUITE = """
-name = "mini"
-title = "Two techniques for a moment"
-data = { name = "mnist5k", n_train = 500, n_valid = 200 }
-recipes = ["plain", "rbm"]
-depths = [1, 3]
-width = 16
-seeds = 3
-budget = { updates = 20, batch_size = 50, evaluate_every = 10, probe_at = [0, 20] }
-tuning = { lr = [0.1, 1.0], seeds = 2 }
-"""
-RESULT_TABLES = ["T1-test-error", "T2-gradients", "T3-saturation", "T4-learning-rates"]
+from techniques.recipe import RECIPES
+from tests.benchmarks.sweeps import SUITE, command, result_tables
 
 
 @pytest.fixture
@@ -40,24 +38,6 @@ def suite(tmp_path) -> Suite:
     path = tmp_path / "mini.toml"
     path.write_text(SUITE)
     return read(str(path))
-
-
-def command(folder: Path, *options: str, text: str = SUITE) -> list[str]:
-    path = folder / "mini.toml"
-    path.write_text(text)
-    return [
-        sys.executable, "-m", "benchmarks", "run", str(path), "--workers", "2",
-        "--results", str(folder / "results"), "--reports", str(folder / "reports"), *options,
-    ]  # fmt: skip
-
-
-def result_tables(folder: Path) -> dict[str, bytes]:
-    tables = folder / "reports" / "mini" / "tables"
-    return {
-        f"{name}.{kind}": (tables / f"{name}.{kind}").read_bytes()
-        for name in RESULT_TABLES
-        for kind in ("csv", "tex")
-    }
 
 
 def test_the_same_command_twice_trains_nothing_and_writes_the_same_bytes(tmp_path):
@@ -237,6 +217,74 @@ def test_a_worker_killed_at_work_costs_nothing_but_time(suite, tmp_path):
     for stack in todo:
         curves = [[r["curves"] for r in where[stack]] for where in (done, expected)]
         assert curves[0] == curves[1]
+
+
+def test_stacks_that_another_program_has_in_hand_come_last(suite, tmp_path):
+    first, second, third, *_ = todo = stacks(tuning_trials(suite, "cpu"))
+    theirs, ours = Waiting(todo, tmp_path), Waiting(todo, tmp_path)
+    assert theirs.take() == (first, 1)
+    assert [ours.take()[0] for _ in todo] == [second, third, *todo[3:], first]
+    assert len(ours) == 0
+    assert theirs.take() == (second, 1)  # marked by others like all that is left
+    ours.done(third)
+    assert theirs.take() == (third, 1)
+    ours.put_back(third, 2)  # not begun: it is the next again, and unmarked
+    assert ours.take() == (third, 2)
+    assert ours.died(third, 2) and ours.take() == (third, 3)
+    assert not ours.died(third, 3) and len(ours) == 0
+    for stack in todo:
+        ours.done(stack)
+    assert list((tmp_path / store.IN_FLIGHT).iterdir()) == []
+
+
+def test_a_stack_trains_only_what_is_missing_of_it_and_replaces_only_crashes(
+    suite, tmp_path, monkeypatch
+):
+    (stack, *_) = stacks(tuning_trials(suite, "cpu"))
+    with in_process(tmp_path) as execute:
+        ((_, whole),) = execute([stack])
+    store.save(tmp_path, {**whole[0], "from": "before"})
+    store.save(tmp_path, crashed((stack[1],), "killed")[0])
+    store.path_of(tmp_path, stack[2].key).unlink()
+    asked = []
+
+    def noted(trials):
+        asked.extend(trials)
+        return train_stack(trials)
+
+    monkeypatch.setattr("benchmarks.train.train_stack", noted)
+    with in_process(tmp_path) as execute:
+        ((_, records),) = execute([stack])
+    assert asked == [stack[1], stack[2]]
+    stored = store.load(tmp_path, [trial.key for trial in stack])
+    assert stored[stack[0].key]["from"] == "before" and len(records) == len(stack)
+    for before in whole:
+        assert stored[before["key"]]["status"] == "ok"
+        assert stored[before["key"]]["curves"] == before["curves"]
+    save_new(tmp_path, crashed(stack, "too late"))
+    assert store.load(tmp_path, stored) == stored
+
+
+def test_the_memory_of_a_stack_is_not_underestimated(suite):
+    """Peak of a training process over that of one that trains next to nothing."""
+    few = {"updates": 3, "evaluate_every": 3, "probe_at": (0, 3)}
+    budget = suite.budget.model_copy(update=few)
+    recipe = RECIPES["rbm"].but(pretraining=replace(RECIPES["rbm"].pretraining, epochs=1))
+    some = replace(tuning_trials(suite, "cpu")[0], recipe=recipe, budget=budget)
+    large = replace(some, width=700, depth=3)
+    runs = [replace(large, seed=seed) for seed in range(8)]
+    peaks = {}
+    for name, trials in {"small": [replace(large, width=2, depth=1)], "large": runs}.items():
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            peaks[name] = pool.submit(peak_of, trials).result()
+    assert peaks["large"] - peaks["small"] <= 8 * memory_of(large)
+    assert peaks["large"] - peaks["small"] >= 8 * memory_of(large) / 4  # nor by far over
+
+
+def peak_of(trials) -> int:
+    """Bytes that this process has had at most, after training."""
+    train_stack(trials)
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def test_on_a_gpu_stacks_are_as_large_as_they_come(suite):
