@@ -169,6 +169,10 @@ def test_two_that_never_get_there_do_not_differ():
         paired_differences([1], [1, 2])
 
 
+def test_equal_differences_tie():
+    assert paired_differences([0.3, 0.2, 7.3], [0.1, 0.0, 7.1]) == [0.2, 0.2, 0.2]
+
+
 def test_holm_equals_statsmodels():
     """statsmodels 0.15.0, multipletests(p, method="holm")[1]; .01 by hand: second of six, x 5."""
     p = [0.01, 0.04, 0.03, 0.005, 0.2, 0.03]
@@ -250,6 +254,10 @@ def test_trend_holds_the_true_slope_as_often_as_it_says():
     hits = np.mean([f.low <= 0.5 <= f.high for f in found])
     coverage = found[0].coverage
     assert abs(hits - coverage) < 4 * math.sqrt(coverage * (1 - coverage) / reps)
+
+
+def test_a_flat_line_has_slope_zero_to_the_last_bit():
+    assert trend([3, 5, 8], [[20.0, 20.0, 20.0]] * 6)[:3] == (0, 0, 0)
 
 
 def test_a_trend_needs_two_depths():
