@@ -67,6 +67,8 @@ def test_the_trainable_depth(counts, depth, sure, shown):
 def test_the_interval_of_the_trainable_depth_is_of_the_grid():
     assert max_trainable_depth(DEPTHS, runs(10, 10, 5, 0), "a")[1:3] == (3, 10)
     assert max_trainable_depth(DEPTHS, runs(10, 10, 10, 0), "a")[1:3] == (10, 10)
+    # at least 5 of ten drawn from 8 in 10: .994, surely; more than 5 would be .967, not surely
+    assert max_trainable_depth(DEPTHS, runs(10, 8, 0, 0), "a")[1:3] == (3, 3)
     assert max_trainable_depth(DEPTHS, runs(9, 9, 9, 9, n=9), "a")[1:3] == (None, None)
     with pytest.raises(ValueError, match="the trainable depth of no runs"):
         max_trainable_depth(DEPTHS, [], "a")

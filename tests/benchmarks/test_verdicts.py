@@ -159,9 +159,11 @@ def test_a_crashed_run_is_missing_and_a_diverged_one_counts():
 
 
 def test_runs_that_tuned_do_not_count():
-    tuned = trials("plain", 5, [90.0] * 10, role="tune").assign(seed=range(1000, 1010))
-    of = results(trials("glorot", 5, [10.0] * 10), trials("plain", 5, [20.0] * 10), tuned)
-    assert judge(ordinal(), of=of)[0].ours == 10
+    tuned = trials("plain", 5, [False] * 10, "trained", role="tune")
+    of = results(trials("plain", 5, [True] * 10, "trained"), tuned.assign(seed=range(1000, 1010)))
+    cell = {"recipe": "plain", "depth": 5}
+    found = judge(claim("threshold", metric="trained", cell=cell, expected="trains"), of=of)[0]
+    assert (found.outcome, found.n) == ("REPRODUCED", 10)
 
 
 # ---- numeric: D = 1.96 sqrt(2 x .02 x .98 / 10,000) = .388 of 2 % ----------------------------
@@ -176,6 +178,8 @@ def test_runs_that_tuned_do_not_count():
         ([1.612] * 10, "REPRODUCED"),
         ([1.6119] * 10, "BETTER"),
         ([2.3, 2.5] * 5, "INCONCLUSIVE"),  # 2.4 +- 1.833 x .105 / sqrt(10) crosses 2.388
+        ([2.25, 2.45] * 5, "INCONCLUSIVE"),  # the mean is inside, its interval is not
+        ([2.22, 2.42] * 5, "REPRODUCED"),  # 2.32 + .061; 95 % would be + .075, and cross
         ([1.5, 1.7] * 5, "INCONCLUSIVE"),
         ([1.4, 1.9, 2.1, 2.6] * 3, "REPRODUCED"),  # single runs may lie outside
     ],
