@@ -135,8 +135,8 @@ def page(t1: pd.DataFrame | None) -> str:
         "recipe was run at)"
         if deepest
         else "",
-        "; a dash where it was not run. [The museum](index.html) has the same with its equations, a "
-        "timeline, and the learning curves to compare.\n",
+        "; a dash where it was not run. [The museum](index.html) has the same with its equations, "
+        "a timeline, and the learning curves to compare.\n",
     ]
     for folder, heading in FAMILIES.items():
         own = [e for f, e in entries if f == folder]

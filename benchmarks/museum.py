@@ -28,7 +28,7 @@ from benchmarks.typography import formula
 PAGE = "index.html"
 SOURCES = Path(__file__).parent / "templates" / "museum"
 VENDOR = ("d3-7.9.2.min.js", "plot-0.6.17.min.js")  # in the order that they need
-SCRIPTS = ("state.js", "charts.js", "explorer.js")
+SCRIPTS = ("state.js", "charts.js", "figures.js", "explorer.js")  # the last one starts them
 LINE = 100  # columns of a docstring
 NO_ERRORS = pd.DataFrame(columns=["technique", "depth", "n", "n_trained"])  # of a T1 not there
 
@@ -102,6 +102,7 @@ class Card(NamedTuple):
     year: int
     when: str  # the year as the docstring has it, such as 1990s
     entry: catalogue.Entry
+    about: Markup
     problem: Markup
     method: list[tuple[bool, Markup]]  # lines, and whether one stands by itself
     source: Markup
@@ -118,8 +119,7 @@ def write(reports: Path) -> Path:
     data = explorer_data(reports)
     t1 = reports / catalogue.SUITE / "tables" / "T1-test-error.csv"
     errors = pd.read_csv(t1) if catalogue.SUITE in data["suites"] else NO_ERRORS
-    cards = [card(module, errors) for module in catalogue.modules()]
-    cards.sort(key=lambda c: (c.year, list(FAMILIES).index(c.family), c.entry.name))
+    cards = all_cards(errors)
     cited = {key for _, _, _, keys in ERAS for key in keys}
     for one in cards:
         cited |= set(re.findall(r'href="#ref-(\w+)"', one.source + one.departs))
@@ -164,17 +164,24 @@ def policy(scripts: list[Markup]) -> str:
     )
 
 
+def all_cards(errors: pd.DataFrame) -> list[Card]:
+    """Every technique, in historical order; errors is table T1 of suite ``depth``."""
+    cards = [card(module, errors) for module in catalogue.modules()]
+    return sorted(cards, key=lambda c: (c.year, list(FAMILIES).index(c.family), c.entry.name))
+
+
 def card(module: ModuleType, errors: pd.DataFrame) -> Card:
     """What the page says of a technique; errors is table T1 of suite ``depth``."""
     said, entry = catalogue.sections(module), catalogue.entry(module)
     _, family, name = module.__name__.split(".")
-    when = re.search(r"\b(?:18|19|20)\d\ds?", said["Since"])
+    when = re.search(r"\b((?:18|19|20)\d\d)s?", said["Since"])
     return Card(
         id=f"{family}-{name}".replace("_", "-"),
         family=family,
-        year=int(entry.year),
-        when=when.group(),
+        year=int(when[1]) + (9 if when[0].endswith("s") else 0),  # a decade by its last year
+        when=when[0],
         entry=entry,
+        about=formula(entry.about[0].upper() + entry.about[1:]),
         problem=formula(said["Problem"]),
         method=method_lines(docstring_lines(module)["Method"]),
         source=with_links(said["Source"]),
@@ -214,7 +221,7 @@ def reached(recipe: str, errors: pd.DataFrame) -> Reached:
         return Reached(recipe, "", "", "", "")
     trained = own[2 * own["n_trained"] > own["n"]]
     row = own.loc[trained["depth"].idxmax() if len(trained) else own["depth"].idxmin()]
-    deepest = f"{row['depth']} layers" if len(trained) else "no depth"
+    deepest = f"{row['depth']}" if len(trained) else "none"
     if len(trained) and row["depth"] == own["depth"].max() < errors["depth"].max():
         deepest += ", the most tried"
     together = ["plain"] if recipe == "plain" else ["plain", recipe]

@@ -6,10 +6,10 @@ const PERCENT_TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
 
 /** Lines with bands, markers and a name at the end of each; returns an svg element. */
 function lineChart(series, { width, label, x, y, marks = [] }) {
-  const height = 290;
   const size = width < 480 ? 11 : 12;
-  const longest = Math.max(...series.flatMap((s) => wrapped(s.name).map((line) => line.length)));
-  const marginRight = 30 + 0.58 * size * longest;
+  const lines = series.flatMap((s) => wrapped(s.name));
+  const marginRight = 30 + 0.58 * size * d3.max(lines, (line) => line.length);
+  const height = Math.max(290, 50 + 1.3 * size * lines.length); // room for all names
   const drawn = series.map((s) => ({ ...s, points: s.points.filter((p) => p.y !== null) }));
   const tips = drawn.flatMap((s) => s.points.map((p) => ({ ...p, title: tipText(s, p, x, y) })));
   const svg = Plot.plot({
@@ -32,23 +32,38 @@ function lineChart(series, { width, label, x, y, marks = [] }) {
         return [
           Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: colour, fillOpacity: 0.14 }),
           Plot.lineY(points, {
-            x: "x", y: "y", stroke: colour, strokeWidth: 2, strokeDasharray: dash || undefined,
+            x: "x",
+            y: "y",
+            stroke: colour,
+            strokeWidth: 2,
+            strokeDasharray: dash || undefined,
           }),
           Plot.dot(marked, {
-            x: "x", y: "y", symbol, r: 3.5, fill: colour, stroke: colour, strokeWidth: 1.5,
+            x: "x",
+            y: "y",
+            symbol,
+            r: 3.5,
+            fill: colour,
+            stroke: colour,
+            strokeWidth: 1.5,
           }),
         ];
       }),
       Plot.tip(tips, Plot.pointer({ x: "x", y: "y", title: "title" })),
     ],
   });
+  // one picture with one label; what Plot calls its parts would be read out besides
+  for (const part of svg.querySelectorAll("[aria-label]")) {
+    part.dataset.part = part.getAttribute("aria-label");
+    part.removeAttribute("aria-label");
+  }
   svg.setAttribute("role", "img");
-  nameEnds(svg, drawn, { x: width - marginRight + 18, size, height });
+  nameEnds(svg, drawn, { x: width - marginRight + 18, size, bottom: height - 24 });
   return svg;
 }
 
 /** The name of each line at the right, as near to its end as the others leave room. */
-function nameEnds(svg, series, { x, size, height }) {
+function nameEnds(svg, series, { x, size, bottom }) {
   const lineHeight = 1.1 * size;
   const scale = svg.scale("y");
   const names = series
@@ -64,7 +79,7 @@ function nameEnds(svg, series, { x, size, height }) {
     name.y = Math.max(name.y, free + name.half);
     free = name.y + name.half;
   }
-  free = height;
+  free = bottom;
   for (const name of names.toReversed()) {
     name.y = Math.min(name.y, free - name.half);
     free = name.y - name.half;
@@ -75,7 +90,11 @@ function nameEnds(svg, series, { x, size, height }) {
     const text = group.append("text").attr("text-anchor", "start");
     const first = (-(lines.length - 1) / 2) * lineHeight + 0.35 * size;
     lines.forEach((line, i) => {
-      text.append("tspan").attr("x", 9).attr("y", first + i * lineHeight).text(line);
+      text
+        .append("tspan")
+        .attr("x", 9)
+        .attr("y", first + i * lineHeight)
+        .text(line);
     });
   }
 }
@@ -173,7 +192,9 @@ function filterPicture(image, side) {
   const context = canvas.getContext("2d");
   const picture = context.createImageData(side, side);
   const bytes = Int8Array.from(atob(image), (c) => c.charCodeAt(0));
-  bytes.forEach((value, i) => picture.data.set([128 + value, 128 + value, 128 + value, 255], 4 * i));
+  bytes.forEach((value, i) =>
+    picture.data.set([128 + value, 128 + value, 128 + value, 255], 4 * i),
+  );
   context.putImageData(picture, 0, 0);
   return canvas;
 }
