@@ -314,6 +314,7 @@ def test_an_odd_address_is_answered_in_words(open_page, real, hash_, note):
     assert note in page.locator("#status").text_content()
     assert page.locator("img").count() == 0
     assert page.locator("#depths input:checked").count() == 1
+    assert len(chosen(page)) <= 6
     assert page.locator("#shown").is_visible() == (hash_ != "#t=")
 
 
@@ -513,8 +514,10 @@ LONG = (
     "init%2Brelu%2Bbatch-norm%2Bresidual,pretraining%2Brelu%2Bbatch-norm%2Bresidual,plain"
 )
 
+FAILED = "#depth=50&t=plain,glorot,glorot-normal,sparse,standardised,weight-decay"  # all at 90 %
 
-@pytest.mark.parametrize("hash_", ["", LONG, "#t="])
+
+@pytest.mark.parametrize("hash_", ["", LONG, FAILED, "#t="])
 @pytest.mark.parametrize("width", [WIDE, NARROW, 320])
 def test_nothing_is_cut_off(open_page, real, width, hash_):
     page = open_page(real + hash_, width)
