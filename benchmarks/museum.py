@@ -205,7 +205,7 @@ def method_lines(lines: list[str]) -> list[tuple[bool, Markup]]:
 
 
 def with_links(text: str) -> Markup:
-    """Text with its BibTeX keys as links to the list of references."""
+    """Text with its bibliography keys as links to the list of references."""
     before, *pairs = re.split(rf"[;,.]?\s*BibTeX\s+({KEY})", text)
     parts = [formula(before)]
     for key, after in zip(pairs[::2], pairs[1::2], strict=True):

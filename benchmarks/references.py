@@ -1,4 +1,4 @@
-"""The works that docstrings cite by BibTeX key, from ``techniques/references.bib``."""
+"""The works that docstrings cite by key, from ``techniques/references.bib``."""
 
 from __future__ import annotations
 

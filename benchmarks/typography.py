@@ -1,4 +1,4 @@
-"""The plain characters of docstrings and BibTeX as HTML shows them best: ``h_(l-1) <- f(z)^2``."""
+"""Docstrings' plain characters, and bibliographies', as HTML: ``h_(l-1) <- f(z)^2``."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _ACCENTS = {
 
 
 def unlatex(text: str) -> str:
-    r"""A BibTeX value as plain text: M{\"u}ller, pages 1--2, ``quoted``."""
+    r"""A bibliography value as plain text: M{\"u}ller, pages 1--2, ``quoted``."""
     text = re.sub(
         r"""\\(['`"^~c])\{?([A-Za-z])\}?""",
         lambda match: unicodedata.normalize("NFC", match[2] + _ACCENTS[match[1]]),
