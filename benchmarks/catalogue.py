@@ -27,7 +27,9 @@ FAMILIES = {  # folder of techniques/ -> its heading, in the order of the pipeli
     "regularisation": "Regularisation",
 }
 HEADINGS = ("Problem", "Method", "Source", "Since", "Departs", "Use")
+INDENT = 9  # of the text under a heading
 PAGE = "techniques.md"
+SUITE = "depth"  # the suite that says how deep each technique trained
 
 
 class Entry(NamedTuple):
@@ -54,16 +56,24 @@ def modules() -> list[ModuleType]:
     return found
 
 
-def sections(module: ModuleType) -> dict[str, str]:
-    """Text of the docstring under each heading, as one line."""
+def docstring_lines(module: ModuleType) -> dict[str, list[str]]:
+    """The docstring's lines under each heading, without the indent that they share."""
     found: dict[str, list[str]] = {}
     for line in module.__doc__.splitlines()[1:]:
         heading = line.split(" ", 1)[0]
         if heading in HEADINGS:
-            found[heading] = [line.removeprefix(heading).strip()]
-        elif found:
-            list(found.values())[-1].append(line.strip())
-    return {heading: " ".join(lines).strip() for heading, lines in found.items()}
+            found[heading] = [line[INDENT:].rstrip()]
+        elif found and line.strip():
+            list(found.values())[-1].append(line[INDENT:].rstrip())
+    return found
+
+
+def sections(module: ModuleType) -> dict[str, str]:
+    """Text of the docstring under each heading, as one line."""
+    return {
+        heading: " ".join(line.strip() for line in lines)
+        for heading, lines in docstring_lines(module).items()
+    }
 
 
 def entry(module: ModuleType) -> Entry:
@@ -81,8 +91,9 @@ def entry(module: ModuleType) -> Entry:
         recipe_name
         for recipe_name, recipe in RECIPES.items()
         if own & ({type(t) for t in recipe.techniques()} - plain)
-        and family(recipe) != "combination"
     ]
+    # a combination says little of one technique, unless it is never seen by itself
+    using = [name for name in using if family(RECIPES[name]) != "combination"] or using
     if own & plain:
         using = ["plain"]
     root = Path(techniques.__file__).parents[1]
@@ -124,7 +135,8 @@ def page(t1: pd.DataFrame | None) -> str:
         "recipe was run at)"
         if deepest
         else "",
-        "; a dash where it was not run.\n",
+        "; a dash where it was not run. [The museum](index.html) has the same with its equations, "
+        "a timeline, and the learning curves to compare.\n",
     ]
     for folder, heading in FAMILIES.items():
         own = [e for f, e in entries if f == folder]

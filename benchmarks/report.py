@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from benchmarks import catalogue, figures, store, tables
+from benchmarks import catalogue, figures, museum, store, tables
 from benchmarks.factorial import RESPONSES, effects_table
 from benchmarks.markup import latex_table, markdown, markdown_table, text_table
 from benchmarks.performance import report as performance
@@ -21,7 +21,7 @@ from benchmarks.problem import Problem
 from benchmarks.progress import say
 from benchmarks.prose import bibtex, coverage, failures, provenance, recipes, summary
 from benchmarks.run import archive_of, outcome
-from benchmarks.suite import Suite
+from benchmarks.suite import Suite, stored
 from benchmarks.trial import PROTOCOL, Trial
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -83,15 +83,19 @@ def write_all(reports: Path) -> None:
         else:
             print(_shown(reports / performance.FOLDER), file=sys.stderr)
     _write_headline(reports)
-    t1 = reports / HEADLINE_SUITE / "tables" / "T1-test-error.csv"
+    t1 = reports / catalogue.SUITE / "tables" / "T1-test-error.csv"
     page = catalogue.page(pd.read_csv(t1) if t1.exists() else None)
     store.write_atomically(reports / catalogue.PAGE, page.encode())
+    try:
+        print(_shown(museum.write(reports)), file=sys.stderr)
+    except Problem as problem:
+        left.append(str(problem))
     if left:
-        raise Problem(f"left as they are: {'; '.join(left)}")
+        raise Problem(f"left as they are: {'; '.join(dict.fromkeys(left))}")
 
 
 def _write_again(settings: Path, reports: Path) -> None:
-    suite, device, command = _settings(settings)
+    suite, device, command = stored(settings)
     nowhere = settings.parent / "data"  # the archive is all that counts here
     trials, choices, records = outcome(suite, device=device, results=nowhere, reports=reports)
     try:
@@ -106,16 +110,6 @@ def _write_again(settings: Path, reports: Path) -> None:
             f"under their present keys; '{command}' trains them again"
         )
     _write(suite, device, command, trials, choices, records, reports)
-
-
-def _settings(path: Path) -> tuple[Suite, str, str]:
-    """Suite, device and command that a report was made from."""
-    try:
-        stored = json.loads(path.read_bytes())
-        suite = Suite.model_validate_json(json.dumps(stored["suite"]))
-        return suite, str(stored["device"]), str(stored["command"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Problem(f"{path}: not the settings of a report ({str(error)[:100]})") from None
 
 
 def _write(
@@ -315,7 +309,6 @@ def _shown(path: Path) -> Path:
     return path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path
 
 
-HEADLINE_SUITE = "depth"
 HEADLINE_RECIPES = (  # the ideas that the story is told with; the report has them all
     "plain",
     "tanh",
@@ -336,14 +329,14 @@ MARKERS = ("<!-- headline: written by make reports -->", "<!-- headline ends -->
 
 def _write_headline(reports: Path) -> None:
     """The medians of suite ``depth`` between the markers of the README beside ``reports/``."""
-    readme, source = reports.parent / "README.md", reports / HEADLINE_SUITE
+    readme, source = reports.parent / "README.md", reports / catalogue.SUITE
     if not (source / "tables" / "T1-test-error.csv").exists() or not readme.exists():
         return
     text = readme.read_text(encoding="utf-8")
     if MARKERS[0] not in text:
         return
     try:
-        suite, _, _ = _settings(source / "suite.json")
+        suite, _, _ = stored(source / "suite.json")
     except Problem:
         return  # write_all names it
     t1 = pd.read_csv(source / "tables" / "T1-test-error.csv")

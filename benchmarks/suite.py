@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -243,6 +244,19 @@ def read_toml(path: Path) -> dict:
         raise Problem(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, absurd numbers or nesting
         raise Problem(f"{path}: not TOML ({str(error)[:200]})") from None
+
+
+def stored(path: Path) -> tuple[Suite, str, str]:
+    """Suite, device and command that a report was made from, which are kept beside it.
+
+    Raises Problem for a file that is not there, or does not say.
+    """
+    try:
+        said = json.loads(path.read_bytes())
+        suite = Suite.model_validate_json(json.dumps(said["suite"]))
+        return suite, str(said["device"]), str(said["command"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{path}: not the settings of a report ({str(error)[:100]})") from None
 
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> str:
