@@ -114,11 +114,11 @@ def in_cluster(
             f"--scheduler: the package {error.name} is missing; "
             "'pip install dask distributed' installs it"
         ) from None
-    for name in ("asyncio", "distributed", "tornado"):  # this program tells of losses itself
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     tls = {"tls_ca_file": ca_file, "tls_client_cert": cert, "tls_client_key": key}
     tls = {option: str(path) for option, path in tls.items() if path is not None}
     with ExitStack() as opened:
+        logging.disable(logging.CRITICAL)  # Dask's: what is lost, this program tells itself
+        opened.callback(logging.disable, logging.NOTSET)
         try:
             if scheduler == "local-cluster":
                 cluster = opened.enter_context(_local_cluster(n_workers))
