@@ -21,8 +21,8 @@ def _fixed() -> dict[str, object]:
     import torch
 
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
@@ -58,12 +58,12 @@ def versions() -> dict[str, str]:
     }
 
 
-def _git(*arguments: str) -> str | None:
-    """Output of git in the project's folder; None where there is no git or no repository."""
+def git(*arguments: str, folder: Path = Path(__file__).parent) -> str | None:
+    """Output of git in a folder, the project's; None where there is no git or no repository."""
     try:
         done = subprocess.run(
             ["git", *arguments],
-            cwd=Path(__file__).parent,
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=20,

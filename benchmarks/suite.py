@@ -21,11 +21,13 @@ Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=float("inf"))]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A table whose fields are known and of the right type."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Data(_Strict):
+class Data(Strict):
     """The data set and its split; the parts default to the data set's own."""
 
     name: str
@@ -47,7 +49,7 @@ class Data(_Strict):
         return {"n_train": n_train, "n_valid": n_valid, **given}
 
 
-class Budget(_Strict):
+class Budget(Strict):
     """How long every run trains, and when it is looked at (in updates)."""
 
     updates: Positive
@@ -70,7 +72,7 @@ class Budget(_Strict):
         return self
 
 
-class Tuning(_Strict):
+class Tuning(Strict):
     """The grid of learning rates, the same for every recipe, and the seeds that try it."""
 
     lr: tuple[Rate, ...] = Field(min_length=1, strict=False)
@@ -84,7 +86,7 @@ class Tuning(_Strict):
         return lr
 
 
-class Suite(_Strict):
+class Suite(Strict):
     """What one report is about."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
@@ -215,18 +217,14 @@ def read(suite: str) -> Suite:
     """
     path = Path(suite) if suite.endswith(".toml") else FOLDER / f"{suite}.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
     except FileNotFoundError:
         known = ", ".join(names())
         raise Problem(f"suite {suite}: no such suite; allowed: {known}, or a .toml file") from None
-    except OSError as error:
-        raise Problem(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, absurd numbers or nesting
-        raise Problem(f"{path}: not TOML ({str(error)[:200]})") from None
     try:
         found = Suite.model_validate(table)
     except ValidationError as error:
-        raise Problem(f"{path}: {_one_line(error)}") from None
+        raise Problem(f"{path}: {one_line(error, Suite)}") from None
     shipped = FOLDER / f"{found.name}.toml"
     if shipped.exists() and not path.samefile(shipped):
         raise Problem(
@@ -235,15 +233,27 @@ def read(suite: str) -> Suite:
     return found
 
 
-def _one_line(error: ValidationError) -> str:
-    """The first fault, as ``field: what is wrong with which value``."""
+def read_toml(path: Path) -> dict:
+    """What a TOML file says. Raises FileNotFoundError, and Problem for any other fault."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Problem(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, absurd numbers or nesting
+        raise Problem(f"{path}: not TOML ({str(error)[:200]})") from None
+
+
+def one_line(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first fault of what was to be a ``model``: ``field: what is wrong with which value``."""
     # a misspelt field comes first: it is what makes another one missing
     first, *others = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if first["type"] == "extra_forbidden":
-        place = Suite.model_fields
+        place = model.model_fields
         for part in first["loc"][:-1]:
             place = place[part].annotation.model_fields
         message = f"unknown field; allowed: {', '.join(place)}"
