@@ -8,11 +8,13 @@ from statistics import median
 
 import pandas as pd
 
+from benchmarks.datasets import DATA_SETS
 from benchmarks.plan import Cell, Choice
 from benchmarks.statistics import median_interval
 from benchmarks.store import DONE
 from benchmarks.suite import Suite
 from benchmarks.trial import Trial
+from techniques.network import build
 
 TRIAL_RESULTS = [
     "test_error_pct",
@@ -233,6 +235,45 @@ def timings_table(suite: Suite, trials: pd.DataFrame) -> pd.DataFrame:
             row[name] = _median(cell[name].astype(float))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def row_id(technique: str, report: str, depth: int | None = None) -> str:
+    """The name of a row that never changes: ``rbm@depth/d10``."""
+    return f"{technique}@{report}" + ("" if depth is None else f"/d{depth}")
+
+
+def identified(report: str, table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the ids of its rows in a last column; rows of one cell are told apart."""
+
+    def name(row: dict) -> str:
+        text = row_id(row.get("technique", row.get("factor")), report, row.get("depth"))
+        if "lr" in row:
+            text += f"/lr{row['lr']:g}"
+        if "response" in row:
+            text += f"/{row['response']}/{row['condition'].replace(' ', '-') or 'main'}"
+        return text
+
+    named = table.drop(columns="depth") if "deepest" in table else table  # there it is a result
+    return table.assign(row=[name(row) for row in named.to_dict("records")])
+
+
+def parameters_of(suite: Suite) -> dict[Cell, int | None]:
+    """Trained numbers of a network of each cell; None where the size of an input is not stated."""
+    data = DATA_SETS[suite.data.name]
+    found: dict[Cell, int | None] = {}
+    for technique, depth in suite.cells:
+        if not data.picture:
+            found[technique, depth] = None
+            continue
+        network = build(
+            suite.recipe(technique),
+            n_inputs=math.prod(data.picture),
+            n_classes=len(data.classes),
+            widths=[suite.width] * depth,
+            seeds=[0],
+        )
+        found[technique, depth] = sum(tensor.numel() for tensor in network.trainable())
+    return found
 
 
 def _median(values: Sequence[float]) -> float | None:
