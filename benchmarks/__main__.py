@@ -95,6 +95,16 @@ def _parser() -> Parser:
     )
     rendering = command("reports", _reports, "Write every report again from its records.")
     add_reports(rendering)
+    citing = command("cite", _cite, "Print one cell of a report, with an entry to cite it.")
+    citing.add_argument("report", metavar="SUITE", help="the suite whose report it is in")
+    citing.add_argument("table", metavar="TABLE", help="T1, T2, ...")
+    citing.add_argument(
+        "--row", required=True, metavar="NAME", help="a recipe; T6: an idea; T10: paper:claim"
+    )
+    citing.add_argument(
+        "--depth", type=positive, help="hidden layers; T7 without it: the depth reached"
+    )
+    add_reports(citing)
     timing = command(
         "performance", _performance, "Time this program against its peers and the machine's limit."
     )
@@ -302,6 +312,14 @@ def _reports(options: argparse.Namespace) -> int:
     from benchmarks.report import write_all
 
     write_all(options.reports)
+    return 0
+
+
+def _cite(options: argparse.Namespace) -> int:
+    from benchmarks.cite import cite
+    from benchmarks.progress import say
+
+    say(cite(options.reports, options.report, options.table, options.row, options.depth))
     return 0
 
 

@@ -1,14 +1,68 @@
-"""A grid of text as Markdown, LaTeX and plain text, with whatever is special in each escaped."""
+"""A table of text as Markdown, LaTeX and plain text, with whatever is special in each escaped."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as it is printed. Its cells are cited by table, name of the row, key of the column.
+
+    ``table`` is the id, T1; ``name`` that of its LaTeX file. Columns under ``prose`` hold
+    sentences, to be broken into lines.
+    """
+
+    table: str
+    name: str
+    caption: str
+    corner: str  # heading of the rows' names
+    columns: Mapping[str, str]  # key -> heading
+    rows: Mapping[str, Sequence[str]]  # name -> one text a column
+    bold: frozenset[tuple[str, str]] = frozenset()  # row, key
+    prose: frozenset[str] = frozenset()
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """Heading and rows."""
+        head = [self.corner, *self.columns.values()]
+        return [head, *([name, *texts] for name, texts in self.rows.items())]
+
+    def markdown(self) -> str:
+        """As a Markdown table, ends with a newline."""
+        left = [True, *(key in self.prose for key in self.columns)]
+        return _markdown_lines(self._marked(markdown, "**{}**"), left)
+
+    def latex(self) -> str:
+        """As a floating table for booktabs."""
+        align = "".join("p{.3\\linewidth}" if key in self.prose else "r" for key in self.columns)
+        head, *rows = self._marked(latex, "\\textbf{{{}}}")
+        return _latex_lines(head, rows, f"l{align}", latex(self.caption), self.name)
+
+    def _marked(self, escape, form: str) -> list[list[str]]:
+        keys, names = ["", *self.columns], ["", *self.rows]
+        return [
+            [
+                form.format(escape(text)) if (name, key) in self.bold else escape(text)
+                for key, text in zip(keys, line, strict=True)
+            ]
+            for name, line in zip(names, self.lines, strict=True)
+        ]
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     """First column to the left, the others to the right; ends with a newline."""
-    above, *below = [f"| {' | '.join(map(markdown, line))} |\n" for line in [header, *rows]]
-    return "".join([above, f"| --- |{' ---: |' * (len(header) - 1)}\n", *below])
+    lines = [list(map(markdown, line)) for line in [header, *rows]]
+    return _markdown_lines(lines, [True] + [False] * (len(header) - 1))
+
+
+def _markdown_lines(lines: Sequence[Sequence[str]], left: Sequence[bool]) -> str:
+    above, *below = [f"| {' | '.join(line)} |\n" for line in lines]
+    rule = " | ".join("---" if here else "---:" for here in left)
+    return "".join([above, f"| {rule} |\n", *below])
 
 
 def text_table(header: list[str], rows: list[list[str]]) -> str:
@@ -23,9 +77,11 @@ def text_table(header: list[str], rows: list[list[str]]) -> str:
     )
 
 
-def latex_table(header: list[str], rows: list[list[str]], caption: str, name: str) -> str:
-    """A floating table for booktabs; the caption is LaTeX already."""
-    body = [f"{' & '.join(map(latex, row))} \\\\" for row in rows]
+def _latex_lines(
+    header: list[str], rows: list[list[str]], align: str, caption: str, name: str
+) -> str:
+    # after \\ a bracket or a star would be an option of it
+    body = [("{}" if row[0][:1] in ("[", "*") else "") + " & ".join(row) for row in rows]
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
@@ -33,11 +89,11 @@ def latex_table(header: list[str], rows: list[list[str]], caption: str, name: st
             "\\centering",
             f"\\caption{{{caption}}}",
             f"\\label{{tab:{name}}}",
-            f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+            f"\\begin{{tabular}}{{{align}}}",
             "\\toprule",
-            f"{' & '.join(map(latex, header))} \\\\",
+            f"{' & '.join(header)} \\\\",
             "\\midrule",
-            *body,
+            *(f"{line} \\\\" for line in body),
             "\\bottomrule",
             "\\end{tabular}",
             "\\end{table}",
@@ -46,17 +102,69 @@ def latex_table(header: list[str], rows: list[list[str]], caption: str, name: st
     )
 
 
+def latex_macros(report: str, grids: Iterable[Grid]) -> str:
+    """``\\LbLcell{T1}{rbm}{d10}``: the text of any cell, for papers that quote single numbers."""
+    lines = [
+        "% \\LbLcell{T1}{rbm}{d10} is the text of a cell: table, row, column.",
+        "% Of several reports the last one read counts, or \\LbLcell[REPORT]{T1}{rbm}{d10}.",
+        f"% This is report {report}. An unknown cell is an error, and [no cell ...] in the text.",
+        f"\\gdef\\LbLreport{{{report}}}",
+        "\\providecommand\\LbLdefine[5]{%",
+        "  \\expandafter\\gdef\\csname LbL/#1/#2/#3/#4\\endcsname{#5}}",
+        "\\providecommand\\LbLcell[4][\\LbLreport]{%",
+        "  \\ifcsname LbL/#1/#2/#3/#4\\endcsname",
+        "    \\csname LbL/#1/#2/#3/#4\\endcsname",
+        "  \\else",
+        "    \\PackageError{LbL}{No cell #2, #3, #4 in report #1}{See its tables as CSV.}%",
+        "    \\textbf{[no cell #2, #3, #4]}%",
+        "  \\fi}",
+    ]
+    for grid in grids:
+        for name, texts in grid.rows.items():
+            for key, text in zip(grid.columns, texts, strict=True):
+                names = "".join(
+                    f"{{{part}}}" for part in (report, grid.table, macro_key(name), key)
+                )
+                lines.append(f"\\LbLdefine{names}{{{latex(text)}}}")
+    return "\n".join([*lines, ""])
+
+
+def macro_key(name: str) -> str:
+    """A row's name as it is written in ``\\LbLcell``: what TeX would read as more is a hyphen."""
+    return re.sub(r"[^A-Za-z0-9+=:.@/-]", "-", name)
+
+
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    '"': "''",  # there is none in the font encoding that LaTeX starts with
+    "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}",
+    "†": r"\textdagger{}", "‡": r"\textdaggerdbl{}", "§": r"\S{}", "\u00a0": "~",
+    "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$", "±": r"$\pm$", "·": r"$\cdot$",
+    "∞": r"$\infty$", "−": "--", "µ": r"$\mu$", "°": r"$^\circ$",
+    "ß": r"{\ss}", "ø": r"{\o}", "Ø": r"{\O}", "æ": r"{\ae}", "Æ": r"{\AE}", "œ": r"{\oe}",
+    "ł": r"{\l}", "Ł": r"{\L}", "ı": r"{\i}",
+}  # fmt: skip
+_ACCENTS = {
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0307": ".",
+    "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c",
 }  # fmt: skip
 
 
 def latex(text: str) -> str:
-    """Text as LaTeX shows it."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Text as LaTeX shows it, in ASCII; a character that needs another font is shown by number."""
+    return "".join(_LATEX.get(c, c) if c in _LATEX or c.isascii() else _accented(c) for c in text)
+
+
+def _accented(character: str) -> str:
+    base, *marks = unicodedata.normalize("NFD", character)
+    if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in _ACCENTS:
+        return f"\\{_ACCENTS[marks[0]]}{{{base}}}"
+    return f"[U+{ord(character):04X}]"
 
 
 def markdown(text: str) -> str:
     """Text as Markdown shows it, inside a table too."""
-    return re.sub(r"([\\|<>*_`])", r"\\\1", text)
+    text = re.sub(r"&(?=#|\w+;)", "&amp;", text)
+    return re.sub(r"([\\|<>*_`]|\](?=[(\[]))", r"\\\1", text)

@@ -120,6 +120,18 @@ def _pretraining_products(settings: Mapping) -> float:
     raise ValueError(f"no count of products for pretraining {settings['technique']!r}")
 
 
+def pretraining_updates(config: Mapping) -> int:
+    """Updates of a single layer that a run's pretraining makes, over all of its layers."""
+    settings = config["recipe"].get("pretraining")
+    if settings is None:
+        return 0
+    if "epochs" not in settings:  # LSUV looks at one batch
+        return config["depth"]
+    n_train = config["data"]["n_train"]
+    batch_size = min(settings.get("batch_size", n_train), n_train)
+    return config["depth"] * settings["epochs"] * (n_train // batch_size)
+
+
 # gradients of a batch that an update of an optimiser takes, where it is not one
 _GRADIENTS: dict[str, Callable[[Mapping], float]] = {
     "ConjugateGradients": lambda s: 1 + s["line_searches"] * s["evaluations"],
@@ -147,11 +159,8 @@ def gradient_clock(config: Mapping) -> Clock:
     if "pretraining" in recipe:
         settings = recipe["pretraining"]
         batch_size = min(settings["batch_size"], config["data"]["n_train"])
-        updates = 1
-        if "epochs" in settings:  # LSUV looks at one batch
-            updates = settings["epochs"] * (config["data"]["n_train"] // batch_size)
-        share = depth / (depth + 1) * batch_size / budget["batch_size"]
-        before = updates * share * _pretraining_products(settings) / 3
+        share = batch_size / budget["batch_size"] / (depth + 1)
+        before = pretraining_updates(config) * share * _pretraining_products(settings) / 3
     settings = recipe["optimisation"]
     return Clock(before, float(_GRADIENTS.get(settings["technique"], lambda _: 1)(settings)))
 

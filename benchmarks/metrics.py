@@ -16,8 +16,7 @@ from benchmarks.measures import depth_reached, updates_to_target
 from benchmarks.store import DONE
 from benchmarks.suite import Suite
 from benchmarks.tables import curves_table, layers_table, trials_table
-from benchmarks.train import TRAINED_BELOW
-from benchmarks.trial import Trial
+from benchmarks.trial import TRAINED_BELOW, Trial
 
 
 @dataclass(frozen=True)

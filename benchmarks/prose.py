@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
+from benchmarks.comparisons import Family, least_adjusted_p
 from benchmarks.markup import markdown, markdown_table
+from benchmarks.statistics import FEWEST
+from benchmarks.store import DONE
 from benchmarks.suite import Suite
 from benchmarks.trial import PROTOCOL
+from benchmarks.verdicts import ALPHA, Outcome
 
 VERSION = "0.1.0"
 
@@ -78,15 +84,69 @@ def provenance(suite: Suite, device: str, command: str, done: list[dict]) -> str
     return markdown_table(["", ""], [list(row) for row in rows])
 
 
-def bibtex(suite: Suite, done: list[dict]) -> str:
-    """An entry that cites this report."""
-    newest = max(r["env"]["started"] for r in done)
-    note = f"Version {VERSION}, protocol {PROTOCOL}, {len(done)} trials, newest {newest}"
-    return (
-        f"@misc{{layerbylayer-{suite.name},\n"
-        "  author = {{The Layer by Layer maintainers}},\n"
-        f"  title = {{Layer by Layer: report {suite.name}}},\n"
-        f"  year = {{{newest[:4]}}},\n"
-        f"  note = {{{note}}},\n"
-        "}"
+def bold(suite: Suite, t1: pd.DataFrame, most: Family) -> str:
+    """What bold means in T1, and whether any cell could be it."""
+    text = (
+        "**Bold**: not significantly worse than the best at that depth (paired by seed, exact "
+        f"signed-rank test, p < {ALPHA:g} adjusted by Holm's method over all techniques of the "
+        "depth); never merely the least."
     )
+    if t1["bold"].any():
+        return text
+    if most.runs < FEWEST:
+        return f"{text} None is: there are fewer than {FEWEST} runs a cell, n too small for a test."
+    if not most.tests:
+        return f"{text} None is: there is nothing to compare."
+    needed = next(n for n in range(FEWEST, 100) if least_adjusted_p(most.tests, n) < ALPHA)
+    return (
+        f"{text} None is: {most.tests} comparisons of {most.runs} runs have an adjusted p of "
+        f"{most.least:.2g} or more whatever the runs are, so that no technique could be told from "
+        f"the best ({needed} seeds would do)."
+    )
+
+
+def claims_said(table: pd.DataFrame) -> str:
+    """How many claims came to which verdict."""
+    counts = table["verdict"].value_counts()
+    return ", ".join(f"{counts[o.value]} {o.value}" for o in Outcome if o.value in counts)
+
+
+def scores(
+    suite: Suite,
+    tables: Mapping[str, pd.DataFrame],
+    trials: pd.DataFrame,
+    parameters: Mapping[tuple[str, int], int | None],
+) -> str:
+    """A table of size, rate found, and validation beside test score of every cell, as Markdown."""
+    rates = tables["T4-learning-rates"].query("chosen").set_index(["technique", "depth"])
+    done = trials[(trials["role"] == "report") & trials["status"].isin(DONE)]
+    valid = done.astype({"valid_error_pct": float}).groupby(["technique", "depth"])
+    medians = valid["valid_error_pct"].median()
+    times = tables["T5-time"].set_index(["technique", "depth"])
+
+    def number(value: float | None, form: str) -> str:
+        return "–" if value is None or pd.isna(value) else format(value, form)
+
+    rows = []
+    for row in tables["T1-test-error"].to_dict("records"):
+        cell = (row["technique"], row["depth"])
+        rate = rates.loc[cell] if cell in rates.index else None
+        seconds = (
+            times.loc[cell, ["seconds_train", "seconds_pretrain"]].astype(float).sum(skipna=False)
+        )
+        runs = f"{row['n']}"
+        if row["n_diverged"] or row["n_missing"]:
+            runs += f" ({row['n_diverged']} diverged, {row['n_missing']} missing)"
+        rows.append(
+            [
+                *map(str, cell),
+                number(parameters[cell], ",d"),
+                "–" if rate is None else f"{rate['lr']:g}{'*' if rate['on_edge'] else ''}",
+                number(medians.get(cell), ".1f"),
+                number(row["test_error_pct"], ".1f"),
+                runs,
+                number(seconds, ".2f"),
+            ]
+        )
+    header = ["technique", "hidden layers", "parameters", "learning rate", "validation error, %"]
+    return markdown_table([*header, "test error, %", "runs", "seconds a run"], rows)

@@ -5,24 +5,35 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 
-from benchmarks import catalogue, figures, museum, store, tables
-from benchmarks.factorial import RESPONSES, effects_table
-from benchmarks.markup import latex_table, markdown, markdown_table, text_table
+from benchmarks import catalogue, cite, comparisons, figures, museum, store, tables
+from benchmarks.factorial import effects_table
+from benchmarks.grids import grids_of
+from benchmarks.markup import latex_macros, markdown, markdown_table, text_table
+from benchmarks.metrics import Results, results_of
 from benchmarks.performance import report as performance
 from benchmarks.plan import Cell, Choice
 from benchmarks.probes import PROBE_EXAMPLES
 from benchmarks.problem import Problem
 from benchmarks.progress import say
-from benchmarks.prose import bibtex, coverage, failures, provenance, recipes, summary
+from benchmarks.prose import (
+    bold,
+    claims_said,
+    coverage,
+    failures,
+    provenance,
+    recipes,
+    scores,
+    summary,
+)
 from benchmarks.run import archive_of, outcome
 from benchmarks.suite import Suite, stored
-from benchmarks.trial import PROTOCOL, Trial
+from benchmarks.trial import PROTOCOL, TRAINED_BELOW, Trial
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -121,74 +132,58 @@ def _write(
     records: Mapping[str, dict],
     reports: Path,
 ) -> str:
-    """All files of a report but its archive; the headline table as text."""
+    """All files of a report but its archive and settings; the headline table as text."""
     folder = reports / suite.name
     frame = tables.trials_table(trials, records)
     curves, layers = tables.curves_table(trials, records), tables.layers_table(trials, records)
-    t1 = tables.test_error_table(suite, frame)
-    t2 = tables.gradients_table(suite, layers)
-    t3 = tables.saturation_table(suite, layers)
-    t4 = tables.learning_rates_table(suite, frame, choices)
-    t5 = tables.timings_table(suite, frame)
     done = [r for r in records.values() if r["status"] in store.DONE]
+    made = _tables(suite, trials, choices, records, frame, curves, layers, reports)
+    grids = grids_of(suite, made)
+    t1 = made["T1-test-error"]
     depth = _figure_depth(suite, t1)
-    t6 = effects_table(suite.factors, frame) if suite.factors else None
-
-    grids = {
-        "t1": _grid(suite, t1, _error_cell),
-        "t2_start": _grid(suite, t2, lambda r: _number(r["ratio_log10_start"], ".1f")),
-        "t2_end": _grid(suite, t2, lambda r: _number(r["ratio_log10_end"], ".1f")),
-        "t3_start": _grid(suite, t3, lambda r: _number(r["top_layer_pct_start"], ".0f")),
-        "t3_end": _grid(suite, t3, lambda r: _number(r["top_layer_pct_end"], ".0f")),
-        "t4": _grid(suite, t4[t4["chosen"]], _rate_cell),
-        "t5": _grid(suite, t5, _seconds_cell),
+    kept = {
+        "data/records.jsonl.gz": archive_of(reports, suite).read_bytes(),
+        "suite.json": (folder / "suite.json").read_bytes(),
     }
-    if t6 is not None:
-        grids["t6"] = _effects_grid(suite, t6, "")
-        grids["t6_error"] = _effects_grid(suite, t6, "test_error_pct")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown; what comes from outside goes through markdown
+    results = cite.results_json(
+        cite.about(suite, device, command, done, kept["data/records.jsonl.gz"]), frame, made, grids
     )
-    environment.filters["md"] = markdown
-    readme = environment.get_template("report.md.j2").render(
-        suite=suite,
-        command=command,
-        summary=summary(suite, t1),
-        coverage=coverage(t1),
-        chance=done[0]["result"]["chance_error_pct"],
-        n_test=done[0]["result"]["n_test"],
-        figure_depth=depth,
-        deepest=max(suite.depths),
-        probe_examples=min(PROBE_EXAMPLES, suite.data.n_train),
-        n_train_seen=min(suite.data.n_train, suite.data.n_valid),
-        recipes=recipes(suite),
-        failures=failures(frame),
-        provenance=provenance(suite, device, command, done),
-        bibtex=bibtex(suite, done),
-        **{name: markdown_table(header, rows) for name, (header, rows) in grids.items()},
-    )
-    captions = {
-        "T1-test-error": (  # name -> grid as text, table, caption
-            "t1",
-            t1,
-            f"Test error in \\%: median and interval of {suite.seeds} runs, or k/n runs trained",
-        ),
-        "T2-gradients": ("t2_start", t2, "$\\log_{10}$ of first over last layer's gradient, start"),
-        "T3-saturation": ("t3_end", t3, "Saturated units of the top hidden layer in \\%, end"),
-        "T4-learning-rates": ("t4", t4, "Learning rates chosen; * on the edge of the grid"),
-        "T5-time": ("t5", t5, "Seconds of training + pretraining per run"),
+    said = json.loads(results)
+    chosen = made["T4-learning-rates"].query("chosen")
+    words = {
+        "suite": suite,
+        "command": command,
+        "said": said,
+        "summary": summary(suite, t1),
+        "coverage": coverage(t1),
+        "bold": bold(suite, t1, comparisons.family(suite, t1)),
+        "chance": done[0]["result"]["chance_error_pct"],
+        "n_test": done[0]["result"]["n_test"],
+        "figure_depth": depth,
+        "deepest": max(suite.depths),
+        "probe_examples": min(PROBE_EXAMPLES, suite.data.n_train),
+        "n_train_seen": min(suite.data.n_train, suite.data.n_valid),
+        "recipes": recipes(suite),
+        "failures": failures(frame),
+        "provenance": provenance(suite, device, command, done),
+        "bibtex": cite.bibtex(said),
+        "n_on_edge": int(chosen["on_edge"].sum()),
+        "n_cells": len(t1),
+        "claims": claims_said(made["T10-claims"]) if "T10-claims" in made else "",
+        "scores": scores(suite, made, frame, tables.parameters_of(suite)),
+        **{grid.name.replace("-", "_"): grid.markdown() for grid in grids},
     }
-    if t6 is not None:
-        captions["T6-effects"] = ("t6", t6, "Main effects: change by adding an idea, points")
-    files: dict[str, bytes] = {"README.md": readme.encode()}
-    for name, (grid, table, caption) in captions.items():
-        files[f"tables/{name}.csv"] = _csv(table)
-        files[f"tables/{name}.tex"] = latex_table(*grids[grid], caption, name).encode()
-    if t6 is not None:  # with so many recipes curves could not be told apart
+    files = {
+        "README.md": _render("report.md.j2", words),
+        "CHECKLIST.md": _render("checklist.md.j2", words),
+        cite.RESULTS: results,
+        "cite.bib": cite.bibtex(said).encode(),
+        "tables/macros.tex": latex_macros(suite.name, grids).encode(),
+    }
+    files |= {f"tables/{name}.csv": _csv(table) for name, table in made.items()}
+    files |= {f"tables/{grid.name}.tex": grid.latex().encode() for grid in grids}
+    if suite.factors:  # with so many recipes curves could not be told apart
+        t6 = made["T6-effects"]
         files |= {
             "figures/F4-which-replaces-which.svg": figures.which_replaces_which(suite, t6),
             "figures/F5-effects-by-depth.svg": figures.effects_by_depth(suite, t6),
@@ -207,88 +202,84 @@ def _write(
         "data/curves.csv.gz": gzip.compress(_csv(curves), mtime=0),
         "data/layers.csv.gz": gzip.compress(_csv(layers), mtime=0),
     }
+    files["manifest.sha256"] = cite.manifest(files | kept)
     for name, content in files.items():
         store.write_atomically(folder / name, content)
     keep = {folder / name for name in files}
     for stale in [*folder.glob("tables/*"), *folder.glob("figures/*")]:
         if stale not in keep:
             stale.unlink()
-    return text_table(*grids["t1"])
+    header, *rows = grids[0].lines
+    return text_table(header, rows)
 
 
-def _number(value: float | None, form: str) -> str:
-    if value is None or pd.isna(value):
-        return "–"
-    text = format(value, form)
-    return text.lstrip("-") if float(text) == 0 else text  # no -0.0
+def _tables(
+    suite: Suite,
+    trials: list[Trial],
+    choices: Mapping[Cell, Choice],
+    records: Mapping[str, dict],
+    frame: pd.DataFrame,
+    curves: pd.DataFrame,
+    layers: pd.DataFrame,
+    reports: Path,
+) -> dict[str, pd.DataFrame]:
+    """Every table by the name of its file, with the ids of its rows."""
+    t1 = tables.test_error_table(suite, frame)
+    t1 = t1.merge(comparisons.against_the_best(suite, frame), on=["technique", "depth"])
+    failed = t1[["technique", "depth", "n_diverged", "n_missing"]]
+    chance = next(r for r in records.values() if r["status"] in store.DONE)["result"]
+    target = TRAINED_BELOW * chance["chance_error_pct"]
+    costs = comparisons.cost_table(suite, trials, frame, curves, target)
+    seconds = [name for name in costs if name.startswith("seconds")]
+    machine_free = costs.drop(columns=seconds)  # what another run gives again
+    cell = ["technique", "depth", "n", "n_reached", "coverage", "n_diverged", "n_missing"]
+    made = {
+        "T1-test-error": t1,
+        "T2-gradients": tables.gradients_table(suite, layers).merge(failed),
+        "T3-saturation": tables.saturation_table(suite, layers).merge(failed),
+        "T4-learning-rates": tables.learning_rates_table(suite, frame, choices),
+        "T5-time": tables.timings_table(suite, frame).merge(failed),
+        **({"T6-effects": effects_table(suite.factors, frame)} if suite.factors else {}),
+        "T7-trainability": comparisons.trainability_table(suite, frame),
+        "T7-trainable-depth": comparisons.trainable_depth_table(suite, frame),
+        "T8-cost-to-target": machine_free,
+        "T8-seconds-to-target": costs[[*cell[:4], *seconds, *cell[4:]]],
+        "T9-pairwise": comparisons.pairwise_table(suite, frame),
+    }
+    made = {name: tables.identified(suite.name, table) for name, table in made.items()}
+    needed = comparisons.suites_of_claims(suite)
+    if needed:
+        results = {name: _results_of(name, reports) for name in sorted(needed - {suite.name})}
+        results[suite.name] = results_of(suite, trials, records)
+        known = {name: found for name, found in results.items() if found is not None}
+        verdicts = comparisons.judged(suite, known)
+        made["T10-claims"] = comparisons.claims_table(suite, verdicts, frame)
+    return made
 
 
-def _error_cell(row: pd.Series) -> str:
-    if row["n"] == 0:
-        return "missing"
-    text = f"{row['test_error_pct']:.1f} [{row['low']:.1f}, {row['high']:.1f}]"
-    if row["n_trained"] < row["n"] or row["n_missing"]:
-        text += f" {row['n_trained']}/{row['n']}"
-    if row["n_diverged"]:
-        text += f", {row['n_diverged']} diverged"
-    return text
+def _results_of(name: str, reports: Path) -> Results | None:
+    """Those of another report; None if there is none, or none that can be read."""
+    path = reports / name / "suite.json"
+    try:
+        suite, device, _ = stored(path)
+        trials, _, records = outcome(
+            suite, device=device, results=path.parent / "data", reports=reports
+        )
+    except Problem:
+        return None  # write_all names it
+    return results_of(suite, trials, records)
 
 
-def _rate_cell(row: pd.Series) -> str:
-    return f"{row['lr']:g}{'*' if row['on_edge'] else ''}"
-
-
-def _seconds_cell(row: pd.Series) -> str:
-    if row["n"] == 0:
-        return "–"
-    extra = row["seconds_pretrain"]
-    return f"{row['seconds_train']:.2f}" + (f" + {extra:.2f}" if extra >= 0.005 else "")
-
-
-def _grid(
-    suite: Suite, table: pd.DataFrame, cell: Callable[[pd.Series], str]
-) -> tuple[list[str], list[list[str]]]:
-    """Techniques down, depths across: header and rows of text."""
-    texts = {(row["technique"], row["depth"]): cell(row) for _, row in table.iterrows()}
-    header = ["hidden layers", *map(str, suite.depths)]
-    rows = [
-        [technique, *(texts.get((technique, depth), "–") for depth in suite.depths)]
-        for technique in suite.recipes
-    ]
-    return header, rows
-
-
-def _effects_grid(
-    suite: Suite, effects: pd.DataFrame, response: str
-) -> tuple[list[str], list[list[str]]]:
-    """Main effects on every response, or, for one response, interactions at the greatest depth."""
-
-    def cell(rows: pd.DataFrame) -> str:
-        if rows.empty or not rows["n"].iloc[0]:
-            return "–"
-        row = rows.iloc[0]
-        if row["n"] < 2:
-            return f"{row['effect']:+.1f}"
-        return f"{row['effect']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]"
-
-    if not response:
-        keys = [(depth, r) for r in RESPONSES for depth in suite.depths]
-        header = ["idea added", *(f"{RESPONSES[r]}, {depth} layers" for depth, r in keys)]
-        main = effects[effects["condition"] == ""].set_index(["depth", "response", "factor"])
-        rows = [
-            [f, *(cell(main.loc[[(d, r, f)]] if (d, r, f) in main.index else main[:0])
-                  for d, r in keys)]
-            for f in suite.factors
-        ]  # fmt: skip
-        return header, rows
-    at = effects[(effects["response"] == response) & (effects["depth"] == max(suite.depths))]
-    header = ["idea added", *(f"with - without {f}" for f in suite.factors)]
-    rows = []
-    for factor in suite.factors:
-        own = at[at["factor"] == factor]
-        cells = [cell(own[own["condition"] == f"with - without {f}"]) for f in suite.factors]
-        rows.append([factor, *cells])
-    return header, rows
+def _render(template: str, words: Mapping[str, object]) -> bytes:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown; what comes from outside goes through markdown
+    )
+    environment.filters["md"] = markdown
+    return environment.get_template(template).render(words).encode()
 
 
 def _csv(table: pd.DataFrame) -> bytes:
@@ -349,9 +340,12 @@ def _write_headline(reports: Path) -> None:
 
     before, rest = text.split(MARKERS[0])
     after = rest.split(MARKERS[1])[1]
-    header, rows = _grid(suite, t1, cell)
-    shown = [row for row in rows if row[0] in HEADLINE_RECIPES]
-    table = markdown_table(header, shown)
+    texts = {(row["technique"], row["depth"]): cell(row) for _, row in t1.iterrows()}
+    shown = [name for name in suite.recipes if name in HEADLINE_RECIPES]
+    table = markdown_table(
+        ["hidden layers", *map(str, suite.depths)],
+        [[name, *(texts.get((name, depth), "–") for depth in suite.depths)] for name in shown],
+    )
     new = f"{before}{MARKERS[0]}\n{table}{MARKERS[1]}{after}"
     if new != text:
         store.write_atomically(readme, new.encode())

@@ -12,13 +12,11 @@ from torch import Tensor
 from benchmarks import datasets
 from benchmarks.datasets.split import Split
 from benchmarks.probes import PROBE_EXAMPLES, Probe, probe
-from benchmarks.trial import EVALUATED_ROWS, Trial
+from benchmarks.trial import EVALUATED_ROWS, TRAINED_BELOW, Trial
 from techniques.backpropagation import fastest_step
 from techniques.network import Network, build, cross_entropy
 from techniques.pretraining.greedy import greedy
 from techniques.streams import batches, take, uniform_noise
-
-TRAINED_BELOW = 0.5  # a run has trained if its training error fell to this share of chance
 
 
 def train_stack(trials: Sequence[Trial]) -> list[dict]:

@@ -24,6 +24,7 @@ REVISIONS: dict[str, int] = {
     "Denoising": 1,
     "SparseAutoencoder": 1,
 }
+TRAINED_BELOW = 0.5  # a run has trained if its training error fell to this share of chance
 EVALUATED_ROWS = 500  # examples evaluated at once; part of the protocol: it can touch the last bit
 
 

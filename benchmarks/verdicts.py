@@ -152,8 +152,11 @@ def _evidence(claim: Claim, results: Results | None) -> _Evidence | None:
 
 
 def _values(metric: str, results: Results, recipe: str, depths: Sequence[int]) -> pd.Series:
-    """The metric by seed; seeds without it left out."""
-    return METRICS[metric].by_seed(results.of(recipe, depths)).dropna()
+    """The metric by seed; seeds without it left out, and all of them where nothing was run."""
+    own = results.of(recipe, depths)
+    if own.trials.empty and own.layers.empty and own.curves.empty:
+        return pd.Series(dtype=float)
+    return METRICS[metric].by_seed(own).dropna()
 
 
 def _slopes(claim: Trend, results: Results) -> _Evidence | None:
