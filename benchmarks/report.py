@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from benchmarks import catalogue, figures, store, tables
+from benchmarks import catalogue, figures, store, tables, webpage
 from benchmarks.factorial import RESPONSES, effects_table
 from benchmarks.markup import latex_table, markdown, markdown_table, text_table
 from benchmarks.performance import report as performance
@@ -138,6 +138,8 @@ def _write(
     t5 = tables.timings_table(suite, frame)
     done = [r for r in records.values() if r["status"] in store.DONE]
     depth = _figure_depth(suite, t1)
+    chance = done[0]["result"]["chance_error_pct"]
+    shown = figures.chosen(suite, HEADLINE_RECIPES)
     t6 = effects_table(suite.factors, frame) if suite.factors else None
 
     grids = {
@@ -165,7 +167,9 @@ def _write(
         command=command,
         summary=summary(suite, t1),
         coverage=coverage(t1),
-        chance=done[0]["result"]["chance_error_pct"],
+        chance=chance,
+        shown=shown,
+        portraits=None,
         n_test=done[0]["result"]["n_test"],
         figure_depth=depth,
         deepest=max(suite.depths),
@@ -207,12 +211,14 @@ def _write(
             "figures/F3-gradient-by-layer.svg": figures.gradient_by_layer(
                 suite, layers, max(suite.depths)
             ),
+            **figures.of_trials(suite, frame, layers, t4, shown, depth, chance),
         }
     files |= {
         "data/trials.csv": _csv(frame),
         "data/curves.csv.gz": gzip.compress(_csv(curves), mtime=0),
         "data/layers.csv.gz": gzip.compress(_csv(layers), mtime=0),
     }
+    files["report.html"] = webpage.page(readme, files)
     for name, content in files.items():
         store.write_atomically(folder / name, content)
     keep = {folder / name for name in files}
