@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import data_commands, store_commands
+from benchmarks import data_commands, diff, store_commands
 from benchmarks.options import (
     Parser,
     add_reports,
@@ -107,6 +107,7 @@ def _parser() -> Parser:
     add_reports(timing)
     data_commands.add(commands)
     store_commands.add(commands)
+    diff.add(commands)
     return parser
 
 
