@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from benchmarks import catalogue, figures, store, tables, webpage
+from benchmarks import catalogue, figures, portraits, store, tables, webpage
 from benchmarks.factorial import RESPONSES, effects_table
 from benchmarks.markup import latex_table, markdown, markdown_table, text_table
 from benchmarks.performance import report as performance
@@ -57,6 +57,17 @@ def write_report(suite: Suite, device: str, command: str, results: Path, reports
     store.write_atomically(reports / suite.name / "suite.json", text.encode())
     headline = _write(suite, device, command, trials, choices, records, reports)
     say(f"{suite.title}\n\n{headline}\nreport: {_shown(reports / suite.name / 'README.md')}")
+
+
+def take_portraits(suite: Suite, device: str, results: Path, reports: Path) -> None:
+    """Train a few stored trials again and keep what a report's F12 and F13 are drawn from."""
+    trials, _, records = outcome(suite, device=device, results=results, reports=reports)
+    depth = figure_depth(
+        suite, tables.test_error_table(suite, tables.trials_table(trials, records))
+    )
+    names = figures.chosen(suite, HEADLINE_RECIPES)
+    found = portraits.take_all(suite, trials, records, names, depth)
+    portraits.save(reports / suite.name / portraits.FILE, found)
 
 
 def write_all(reports: Path) -> None:
@@ -137,8 +148,9 @@ def _write(
     t4 = tables.learning_rates_table(suite, frame, choices)
     t5 = tables.timings_table(suite, frame)
     done = [r for r in records.values() if r["status"] in store.DONE]
-    depth = _figure_depth(suite, t1)
+    depth = figure_depth(suite, t1)
     chance = done[0]["result"]["chance_error_pct"]
+    seen = portraits.load(folder / portraits.FILE, records)
     shown = figures.chosen(suite, HEADLINE_RECIPES)
     t6 = effects_table(suite.factors, frame) if suite.factors else None
 
@@ -169,7 +181,7 @@ def _write(
         coverage=coverage(t1),
         chance=chance,
         shown=shown,
-        portraits=None,
+        portraits=portraits.about(seen),
         n_test=done[0]["result"]["n_test"],
         figure_depth=depth,
         deepest=max(suite.depths),
@@ -212,6 +224,7 @@ def _write(
                 suite, layers, max(suite.depths)
             ),
             **figures.of_trials(suite, frame, layers, t4, shown, depth, chance),
+            **portraits.drawn(seen),
         }
     files |= {
         "data/trials.csv": _csv(frame),
@@ -307,7 +320,7 @@ def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, lineterminator="\n").encode()
 
 
-def _figure_depth(suite: Suite, t1: pd.DataFrame) -> int:
+def figure_depth(suite: Suite, t1: pd.DataFrame) -> int:
     """The greatest depth at which half of the techniques trained in half of their runs."""
     works = t1[(t1["n"] > 0) & (2 * t1["n_trained"] >= t1["n"])]
     counts = works.groupby("depth").size()
