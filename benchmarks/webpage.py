@@ -34,6 +34,7 @@ def page(readme: str, figures: Mapping[str, bytes]) -> bytes:
     their anchor. Raises Problem for an image that is none of the figures.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("image", _words_of_image)
     tokens = parser.parse(readme)
     anchors: dict[str, str] = {}  # anchor -> what it is called in the contents
     blocks: list[Token] = []
@@ -168,6 +169,11 @@ def _plain(inline: Token) -> str:
 
 def _is_image(inline: Token) -> bool:
     return [child.type for child in inline.children] == ["image"]
+
+
+def _words_of_image(_renderer, tokens, index, _options, _env) -> str:
+    """Of an image within a text, which is no figure, nothing is fetched."""
+    return escape(tokens[index].content)
 
 
 def _html(text: str) -> Token:
