@@ -14,7 +14,7 @@ from benchmarks.problem import Problem
 from benchmarks.webpage import page
 
 BROWSER = shutil.which("chromium")
-HOSTILE = "<script>alert(1)</script>\"&amp;'|`[x](javascript:alert(2))"
+HOSTILE = "<script>alert(1)</script>\"& '|`[x](javascript:alert(2))"
 
 
 def figure(*names: str, width: float = 6) -> bytes:
