@@ -295,7 +295,7 @@ def _panels(
                 )
             if missing:
                 axes.text(
-                    0.02, 0.02, f"no results: {', '.join(missing)}",
+                    0.03, 0.05, f"no results: {', '.join(missing)}",
                     transform=axes.transAxes, fontsize=7, color=GREY,
                 )  # fmt: skip
             if index + n_columns >= len(groups):
@@ -322,6 +322,8 @@ def rate_sensitivity(suite: Suite, rates: pd.DataFrame, names: Sequence[str]) ->
 
     def draw(axes: Axes, name: str) -> bool:
         own = rates[(rates["technique"] == name) & rates["valid_error_pct"].notna()]
+        if own.empty:
+            return False
         for depth, style in styles.items():
             rows = own[own["depth"] == depth].sort_values("lr")
             label = f"{depth} hidden layer{'s' if depth > 1 else ''}"
@@ -331,7 +333,7 @@ def rate_sensitivity(suite: Suite, rates: pd.DataFrame, names: Sequence[str]) ->
                 best["lr"], best["valid_error_pct"], "o", markersize=9, color=style["color"],
                 fillstyle="none",
             )  # fmt: skip
-        return not own.empty
+        return True
 
     def dress(axes: Axes) -> None:
         axes.set_xscale("log")
@@ -426,10 +428,12 @@ def _start_and_end(
 
     def draw(axes: Axes, name: str) -> bool:
         own = at[at["technique"] == name]
+        if own.empty:
+            return False
         for update, style in looks.items():
             by_layer = own[own["update"] == update].groupby("layer")[column].median()
             axes.plot(by_layer.index, by_layer, markevery=max(1, depth // 6), **style)
-        return not own.empty
+        return True
 
     def dress_both(axes: Axes) -> None:
         axes.set_xlim(1 - 0.05 * depth, depth + 0.05 * depth)
@@ -447,6 +451,7 @@ def errors_over_seeds(trials: pd.DataFrame, names: Sequence[str], depth: int) ->
     ]
     with matplotlib.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(4.6, 0.9 + 0.27 * len(names)), layout="constrained")
+        axes.set_xscale("log")
         for row, name in enumerate(names):
             cell = done[done["technique"] == name].sort_values("seed")
             if cell.empty:
@@ -467,7 +472,6 @@ def errors_over_seeds(trials: pd.DataFrame, names: Sequence[str], depth: int) ->
             axes.plot(np.median(errors), row, "|", color=COLOURS[1], markersize=13, mew=2)
         axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xscale("log")
         errors = done[done["technique"].isin(names)]["test_error_pct"]
         _percent_axis(axes, errors[errors > 0].min(), axes.xaxis)
         axes.set_xlabel(f"test error, %, with {depth} hidden layer{'s' if depth > 1 else ''}")
@@ -499,22 +503,30 @@ def _multiples(
         for axes in grid.flat[len(names) :]:
             axes.set_visible(False)
         for index, (axes, name) in enumerate(zip(grid.flat, names, strict=False)):
+            dress(axes)  # first: a scale that is logarithmic from the start takes nothing amiss
             if not draw(axes, name):
                 axes.text(
                     0.5, 0.5, "no results", transform=axes.transAxes, ha="center", fontsize=7,
                     color=GREY,
                 )  # fmt: skip
-            dress(axes)
             axes.set_title(name, fontsize=9, loc="left", fontweight="bold")
             axes.tick_params(labelsize=8, labelbottom=index + n_columns >= len(names))
         figure.supxlabel(x, fontsize=9)
         figure.supylabel(y, fontsize=9)
         if legend:
-            handles, labels = grid.flat[0].get_legend_handles_labels()
+            found = {}  # all panels have the same, but for those without results
+            for axes in grid.flat:
+                handles, labels = axes.get_legend_handles_labels()
+                found |= dict(zip(labels, handles, strict=True))
             figure.legend(
-                handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=8,
+                found.values(),
+                found.keys(),
+                loc="outside upper center",
+                ncols=2,
+                frameon=False,
+                fontsize=8,
                 handlelength=3.2,
-            )  # fmt: skip
+            )
         return svg(figure)
 
 

@@ -187,7 +187,7 @@ def test_the_same_records_give_the_same_bytes(known, tmp_path):
 
     write(known, tmp_path)
     first = files()
-    assert len(first) == 1 + 1 + 10 + 4 + 4  # page, settings, tables, figures, data
+    assert len(first) == 2 + 1 + 10 + 9 + 4  # pages, settings, tables, figures, data
     write(known, tmp_path)
     assert files() == first
     shutil.rmtree(tmp_path / "results")  # from the archive alone
