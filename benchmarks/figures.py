@@ -452,6 +452,8 @@ def errors_over_seeds(trials: pd.DataFrame, names: Sequence[str], depth: int) ->
     with matplotlib.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(4.6, 0.9 + 0.27 * len(names)), layout="constrained")
         axes.set_xscale("log")
+        all_errors = done[done["technique"].isin(names)]["test_error_pct"]
+        _percent_axis(axes, all_errors[all_errors > 0].min(), axes.xaxis)
         for row, name in enumerate(names):
             cell = done[done["technique"] == name].sort_values("seed")
             if cell.empty:
@@ -472,8 +474,6 @@ def errors_over_seeds(trials: pd.DataFrame, names: Sequence[str], depth: int) ->
             axes.plot(np.median(errors), row, "|", color=COLOURS[1], markersize=13, mew=2)
         axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        errors = done[done["technique"].isin(names)]["test_error_pct"]
-        _percent_axis(axes, errors[errors > 0].min(), axes.xaxis)
         axes.set_xlabel(f"test error, %, with {depth} hidden layer{'s' if depth > 1 else ''}")
         return svg(figure)
 
