@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import data_commands, store_commands
+from benchmarks import data_commands, diff, store_commands
 from benchmarks.options import (
     Parser,
     add_reports,
@@ -65,6 +65,12 @@ def _parser() -> Parser:
         "--watch", type=positive, metavar="SECONDS", help="say it again and again, until Ctrl-C"
     )
     command("report", _report, "Write a suite's report from the stored records.", suite=True)
+    command(
+        "portraits",
+        _portraits,
+        "Train a few stored trials again, for the report's figures of filters and activations.",
+        suite=True,
+    )
     exporting = command("export", _export, "Write stored trials for TensorBoard.", suite=True)
     exporting.add_argument(
         "--tensorboard",
@@ -117,6 +123,7 @@ def _parser() -> Parser:
     add_reports(timing)
     data_commands.add(commands)
     store_commands.add(commands)
+    diff.add(commands)
     return parser
 
 
@@ -305,6 +312,15 @@ def _report(options: argparse.Namespace) -> int:
     from benchmarks.report import write_report
 
     write_report(*suite_of(options), options.results, options.reports)
+    return 0
+
+
+def _portraits(options: argparse.Namespace) -> int:
+    from benchmarks.report import take_portraits, write_report
+
+    suite, device, command = suite_of(options)
+    take_portraits(suite, device, options.results, options.reports)
+    write_report(suite, device, command, options.results, options.reports)
     return 0
 
 

@@ -11,7 +11,17 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from benchmarks import catalogue, cite, comparisons, figures, museum, store, tables
+from benchmarks import (
+    catalogue,
+    cite,
+    comparisons,
+    figures,
+    museum,
+    portraits,
+    store,
+    tables,
+    webpage,
+)
 from benchmarks.factorial import effects_table
 from benchmarks.grids import grids_of
 from benchmarks.markup import latex_macros, markdown, markdown_table, text_table
@@ -68,6 +78,17 @@ def write_report(suite: Suite, device: str, command: str, results: Path, reports
     store.write_atomically(reports / suite.name / "suite.json", text.encode())
     headline = _write(suite, device, command, trials, choices, records, reports)
     say(f"{suite.title}\n\n{headline}\nreport: {_shown(reports / suite.name / 'README.md')}")
+
+
+def take_portraits(suite: Suite, device: str, results: Path, reports: Path) -> None:
+    """Train a few stored trials again and keep what a report's F12 and F13 are drawn from."""
+    trials, _, records = outcome(suite, device=device, results=results, reports=reports)
+    depth = figure_depth(
+        suite, tables.test_error_table(suite, tables.trials_table(trials, records))
+    )
+    names = figures.chosen(suite, HEADLINE_RECIPES)
+    found = portraits.take_all(suite, trials, records, names, depth)
+    portraits.save(reports / suite.name / portraits.FILE, found)
 
 
 def write_all(reports: Path) -> None:
@@ -140,7 +161,10 @@ def _write(
     made = _tables(suite, trials, choices, records, frame, curves, layers, reports)
     grids = grids_of(suite, made)
     t1 = made["T1-test-error"]
-    depth = _figure_depth(suite, t1)
+    depth = figure_depth(suite, t1)
+    seen = portraits.load(folder / portraits.FILE, records)
+    shown = figures.chosen(suite, HEADLINE_RECIPES)
+    chance = done[0]["result"]["chance_error_pct"]
     kept = {
         "data/records.jsonl.gz": archive_of(reports, suite).read_bytes(),
         "suite.json": (folder / "suite.json").read_bytes(),
@@ -157,7 +181,9 @@ def _write(
         "summary": summary(suite, t1),
         "coverage": coverage(t1),
         "bold": bold(suite, t1, comparisons.family(suite, t1)),
-        "chance": done[0]["result"]["chance_error_pct"],
+        "chance": chance,
+        "shown": shown,
+        "portraits": portraits.about(seen),
         "n_test": done[0]["result"]["n_test"],
         "figure_depth": depth,
         "deepest": max(suite.depths),
@@ -196,12 +222,17 @@ def _write(
             "figures/F3-gradient-by-layer.svg": figures.gradient_by_layer(
                 suite, layers, max(suite.depths)
             ),
+            **figures.of_trials(
+                suite, frame, layers, made["T4-learning-rates"], shown, depth, chance
+            ),
+            **portraits.drawn(seen),
         }
     files |= {
         "data/trials.csv": _csv(frame),
         "data/curves.csv.gz": gzip.compress(_csv(curves), mtime=0),
         "data/layers.csv.gz": gzip.compress(_csv(layers), mtime=0),
     }
+    files["report.html"] = webpage.page(files["README.md"].decode(), files)
     files["manifest.sha256"] = cite.manifest(files | kept)
     for name, content in files.items():
         store.write_atomically(folder / name, content)
@@ -286,7 +317,7 @@ def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, lineterminator="\n").encode()
 
 
-def _figure_depth(suite: Suite, t1: pd.DataFrame) -> int:
+def figure_depth(suite: Suite, t1: pd.DataFrame) -> int:
     """The greatest depth at which half of the techniques trained in half of their runs."""
     works = t1[(t1["n"] > 0) & (2 * t1["n_trained"] >= t1["n"])]
     counts = works.groupby("depth").size()

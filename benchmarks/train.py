@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,8 +19,13 @@ from techniques.pretraining.greedy import greedy
 from techniques.streams import batches, take, uniform_noise
 
 
-def train_stack(trials: Sequence[Trial]) -> list[dict]:
-    """Train the runs side by side; one dict of status, result, curves and probes per trial."""
+def train_stack(
+    trials: Sequence[Trial], look: Callable[[int, Network, Tensor], None] | None = None
+) -> list[dict]:
+    """Train the runs side by side; one dict of status, result, curves and probes per trial.
+
+    ``look`` is given update, network and the probe's examples wherever the probes look.
+    """
     first = trials[0]
     budget, device = first.budget, torch.device(first.device)
     split = datasets.load(first.data.name, first.data.n_train, first.data.n_valid).to(device)
@@ -48,6 +53,8 @@ def train_stack(trials: Sequence[Trial]) -> list[dict]:
             log.evaluate(update, network)
         if update in budget.probe_at:
             log.probe(update, network)
+            if look is not None:
+                look(update, network, split.x_train[:PROBE_EXAMPLES])
         if update == budget.updates:
             break
         index = next(order)

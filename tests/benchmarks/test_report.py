@@ -187,8 +187,8 @@ def test_the_same_records_give_the_same_bytes(known, tmp_path):
 
     write(known, tmp_path)
     first = files()
-    # page, checklist, settings, results, entry, checksums; tables as CSV and TeX, macros
-    assert len(first) == 6 + 10 + 12 + 1 + 4 + 4  # figures, data
+    # pages, checklist, settings, results, entry, checksums; tables as CSV and TeX, macros
+    assert len(first) == 7 + 10 + 12 + 1 + 9 + 4  # figures, data
     write(known, tmp_path)
     assert files() == first
     shutil.rmtree(tmp_path / "results")  # from the archive alone
