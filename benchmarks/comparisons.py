@@ -176,7 +176,8 @@ def cost_table(
 ) -> pd.DataFrame:
     """T8: cost until the training error, in %, is first seen at the target, on each clock.
 
-    A run that never gets there costs infinitely much, and takes part in the medians.
+    A run that never gets there, or diverges later, costs infinitely much, and takes part in the
+    medians.
     ``*_expected`` is the cost of trying again until a run gets there.
     """
     hits = curves[curves["train_error_pct"] <= target]
@@ -188,7 +189,12 @@ def cost_table(
         done = cells(technique, depth)
         row: dict[str, object] = {"technique": technique, "depth": depth, "n": len(done)}
         if len(done):
-            at = [float(reached.get((technique, depth, s), math.inf)) for s in done["seed"]]
+            at = [
+                float(reached.get((technique, depth, seed), math.inf))
+                if status == "ok"
+                else math.inf
+                for seed, status in zip(done["seed"], done["status"], strict=True)
+            ]
             row["n_reached"] = sum(map(math.isfinite, at))
             clocks = _clocks(configs[technique, depth], done, suite.budget.updates)
             for name, of_runs in clocks.items():

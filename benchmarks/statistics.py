@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -64,13 +65,21 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     if n == 0:
         raise ValueError("the median of no values")
 
+    k, coverage = _order(n, confidence)
+    median = (x[(n - 1) // 2] + x[n // 2]) / 2
+    return Interval(median, x[k - 1], x[n - k], coverage)
+
+
+@cache
+def _order(n: int, confidence: float) -> tuple[int, float]:
+    """Which order statistics bound the median of n, and how surely; the same for every cell."""
+
     def coverage(k: int) -> float:
         return float(1 - 2 * binom.cdf(k - 1, n, 0.5))
 
     enough = [k for k in range(1, n // 2 + 1) if coverage(k) >= confidence]
     k = max(enough, default=1)
-    median = (x[(n - 1) // 2] + x[n // 2]) / 2
-    return Interval(median, x[k - 1], x[n - k], max(coverage(k), 0.0))
+    return k, max(coverage(k), 0.0)
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
