@@ -186,6 +186,7 @@ def run_here(folder: Path, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(command(folder, *options), capture_output=True, text=True)
 
 
+@slow
 def test_a_cluster_without_workers_and_one_whose_workers_offer_nothing(cluster, tmp_path):
     options = ("--scheduler", str(cluster.file), "--scheduler-timeout", "2")
     done = run_here(tmp_path, *options)
@@ -205,6 +206,7 @@ def copy_of_the_project(folder: Path) -> Path:
     return folder
 
 
+@slow
 def test_a_worker_of_other_code_is_refused_and_the_others_go_on(cluster, tmp_path, undisturbed):
     other = copy_of_the_project(tmp_path / "other")
     with (other / "techniques" / "optimisation" / "sgd.py").open("a") as file:
@@ -226,6 +228,7 @@ def test_a_worker_of_other_code_is_refused_and_the_others_go_on(cluster, tmp_pat
     assert result_tables(tmp_path) == undisturbed[20]
 
 
+@slow
 def test_results_come_back_without_a_shared_file_system(cluster, tmp_path, undisturbed):
     """The worker sees an empty folder of its own where the submitting machine has its store."""
     (tmp_path / "results").mkdir()
@@ -239,6 +242,7 @@ def test_results_come_back_without_a_shared_file_system(cluster, tmp_path, undis
     assert len(finished(tmp_path)) == N_TRIALS
 
 
+@slow
 def test_tls_passes_through(tmp_path, undisturbed):
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
     made = subprocess.run(
