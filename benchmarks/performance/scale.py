@@ -10,7 +10,6 @@ hour; nothing else should run on the machine.
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,7 @@ import jinja2
 import benchmarks.train
 from benchmarks import store
 from benchmarks.cluster import in_cluster
-from benchmarks.environment import environment
+from benchmarks.environment import environment, peak_memory
 from benchmarks.executors import Executor, in_process, in_workers
 from benchmarks.options import ROOT
 from benchmarks.report import TEMPLATES
@@ -104,8 +103,7 @@ def one(place: str, kind: str, folder: Path, n_trials: int) -> dict[str, float]:
     if kind != "real":
         benchmarks.train.train_stack = _answer_at_once
     seconds = sweep(suite, place, folder)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    found = {"seconds": seconds, "peak_mib": peak}
+    found = {"seconds": seconds, "peak_mib": peak_memory() / 2**20}
     if kind == "real":
         done = [json.loads(path.read_bytes()) for path in folder.rglob("[0-9a-f]*.json")]
         found["trials"] = len(done)

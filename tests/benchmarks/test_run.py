@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import resource
 import signal
 import subprocess
 import threading
@@ -16,6 +15,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import store
+from benchmarks.environment import peak_memory
 from benchmarks.executors import Waiting, crashed, in_process, in_workers, save_new
 from benchmarks.plan import (
     LARGEST_STACK,
@@ -284,7 +284,7 @@ def test_the_memory_of_a_stack_is_not_underestimated(suite):
 def peak_of(trials) -> int:
     """Bytes that this process has had at most, after training."""
     train_stack(trials)
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_memory()
 
 
 def test_on_a_gpu_stacks_are_as_large_as_they_come(suite):
