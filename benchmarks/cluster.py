@@ -251,20 +251,25 @@ def _ended(scheduler: str, running: dict[Future, _Task], alive: set[str]) -> lis
         pass
     except (CancelledError, OSError):
         raise Lost(f"the scheduler {scheduler} went away") from None
-    if any(future.status in ("cancelled", "lost") for future in running):  # by another in its place
+    if any(future.status == "cancelled" for future in running):  # by another in its place
         raise Lost(f"the scheduler {scheduler} was restarted")
     return [f for f, task in running.items() if f.status != "pending" or task.worker not in alive]
 
 
 def _answer(future: Future) -> list[dict] | str | None:
     """What a worker answered; None if it died, or died with the answer."""
-    from distributed import KilledWorker
+    from concurrent.futures import CancelledError
 
-    if future.status == "pending":
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    if future.status in ("pending", "lost"):
         return None
     try:
         return future.result(timeout=10)
     except (TimeoutError, KilledWorker):
+        return None
+    except (CancelledError, CommClosedError):  # the scheduler went: seen at the next look
         return None
     except ModuleNotFoundError as error:
         return f"{error}; start it in the project's folder, with the project's packages"

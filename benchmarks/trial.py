@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 from benchmarks.datasets import DATA_SETS
 from benchmarks.suite import Budget, Data
@@ -46,7 +46,7 @@ class Trial:
     @property
     def config(self) -> dict[str, object]:
         """All that decides the numbers, as plain data, and nothing else."""
-        recipe = _settings(self.recipe)
+        recipe = self.recipe.settings()
         revisions = revisions_of(recipe)
         return {
             "protocol": PROTOCOL,
@@ -74,12 +74,6 @@ class Trial:
     def cell(self) -> tuple[str, int]:
         """The row of the tables that it belongs to: technique and depth."""
         return self.technique, self.depth
-
-
-@cache
-def _settings(recipe: Recipe) -> dict[str, dict]:
-    """Once for all trials of a recipe: of 100,000 trials it was the longest part of a start."""
-    return recipe.settings()
 
 
 def key_of(config: dict[str, object]) -> str:

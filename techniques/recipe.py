@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
 
 from techniques.activations.elu import Elu
 from techniques.activations.gelu import Gelu
@@ -107,6 +108,10 @@ class Recipe:
 
     def settings(self) -> dict[str, dict[str, object]]:
         """Filled slots as plain data: slot -> technique and its settings (for keys and tables)."""
+        return self._settings
+
+    @cached_property  # of this very recipe: one that is equal may say 1.0 where it says 1
+    def _settings(self) -> dict[str, dict[str, object]]:
         filled = {f.name: getattr(self, f.name) for f in fields(self)}
         several = filled.pop("regularisation")
         filled |= {f"regularisation:{type(t).__name__}": t for t in several}

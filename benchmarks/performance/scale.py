@@ -10,6 +10,7 @@ hour; nothing else should run on the machine.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -116,6 +117,7 @@ def one(place: str, kind: str, folder: Path, n_trials: int) -> dict[str, float]:
 def main() -> None:
     """Measure, and write the page."""
     found: dict[str, dict] = {"environment": environment(), "real": {}, "stand-in": {}}
+    found["environment"]["load_before"] = os.getloadavg()[0]
     folder = Path(tempfile.mkdtemp(dir=ROOT / "results" if (ROOT / "results").is_dir() else None))
     try:
         for place in PLACES:

@@ -16,6 +16,8 @@ import psutil
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.cluster import _answer, _ended, _Task
+from benchmarks.problem import Lost
 from tests.benchmarks.sweeps import (
     N_TRIALS,
     ROOT,
@@ -240,6 +242,33 @@ def test_results_come_back_without_a_shared_file_system(cluster, tmp_path, undis
     complete(tmp_path, "--scheduler", str(cluster.file), "--scheduler-timeout", "30")
     assert result_tables(tmp_path) == undisturbed[20]
     assert len(finished(tmp_path)) == N_TRIALS
+
+
+@slow
+def test_an_answer_lost_with_its_worker_is_no_loss_of_the_scheduler(cluster):
+    """A worker may be killed between its answer and the driver's taking it."""
+    from distributed import Client, wait
+
+    worker = cluster.worker("--no-nanny")
+    with Client(cluster.address) as client:
+        client.wait_for_workers(1, timeout=60)
+        (address,) = client.scheduler_info(n_workers=-1)["workers"]
+        future = client.submit(eval, "[]", pure=False, workers=[address])
+        wait([future])
+        running = {future: _Task((), 1, address)}
+        assert _ended(cluster.address, running, {address}) == [future] and _answer(future) == []
+        worker.kill()
+        until(lambda: future.status == "lost")
+        assert _ended(cluster.address, running, set()) == [future] and _answer(future) is None
+
+        cluster.scheduler.kill()  # and now another comes in its place
+        cluster.scheduler.wait()
+        until(lambda: client.status != "running")
+        cluster.start("scheduler", "--port", cluster.address.rpartition(":")[2])
+        until(lambda: client.status == "running")
+        assert future.status == "cancelled" and _answer(future) is None
+        with pytest.raises(Lost, match="the scheduler .* (was restarted|went away)"):
+            _ended(cluster.address, running, {address})
 
 
 @slow

@@ -93,3 +93,19 @@ def test_docstrings_and_new_techniques_keep_keys_and_a_changed_update_rule_is_no
         f"\nPROTOCOL = {PROTOCOL + 1}\n",
     )
     assert not set(before.values()) & set(keys(copied).values())
+
+
+def test_recipes_that_are_equal_but_write_a_number_otherwise_keep_keys_of_their_own():
+    from dataclasses import replace
+
+    from benchmarks.plan import tuning_trials
+    from benchmarks.suite import read
+    from techniques.initialisation.glorot import GlorotUniform
+    from techniques.recipe import BASELINE
+
+    whole, real = (BASELINE.but(initialisation=GlorotUniform(gain=g)) for g in (4, 4.0))
+    assert whole == real  # so nothing may be remembered by equality
+    trial = tuning_trials(read("smoke"), "cpu")[0]
+    first, second = (replace(trial, recipe=recipe) for recipe in (whole, real))
+    assert first.key != second.key
+    assert json.dumps(second.config["recipe"]).count("4.0") == 1
