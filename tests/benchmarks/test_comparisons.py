@@ -1,11 +1,13 @@
 """Who is as good as the best, how deep, at what cost, by how much: exact, from frames by hand."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from benchmarks import comparisons
+from benchmarks import claims, comparisons
+from benchmarks.claims import KINDS, Paper
 from benchmarks.comparisons import Family, against_the_best, least_adjusted_p
 from benchmarks.grids import _claims, probability
 from benchmarks.measures import pretraining_updates
@@ -214,3 +216,25 @@ def test_what_is_printed():
             "NOT TESTED† (reduced scale)",
         ]
     }  # fmt: skip
+
+
+def test_a_file_that_needs_two_suites_is_one_family_and_each_report_shows_its_own(monkeypatch):
+    said = {
+        "where": "Table 1", "statement": "so", "verified": "text", "scale": "reduced",
+        "metric": "test_error_pct", "kind": "ordinal",
+    }  # fmt: skip
+    cells = {"lower": {"recipe": "relu", "depth": 1}, "higher": {"recipe": "plain", "depth": 1}}
+    both = [KINDS["ordinal"].model_validate({**said, **cells, "id": s, "suite": s}) for s in "ab"]
+    monkeypatch.setattr(claims, "names", lambda: ["p"])
+    monkeypatch.setattr(claims, "read", lambda name: Paper(name, Path("p.toml"), tuple(both)))
+    known = {}
+    for name in "ab":
+        suite = made(name=name, depths=[1], recipes=["plain", "relu"])
+        trials, _, records = records_of(
+            suite, lambda t: (50 if t.technique == "plain" else 5) + t.seed / 10
+        )
+        known[name] = results_of(suite, trials, records)
+    assert comparisons.suites_of_claims(made(name="a")) == {"a", "b"}
+    ((paper, verdict),) = comparisons.judged(made(name="a"), known)
+    assert (paper, verdict.claim.id) == ("p", "a")
+    assert verdict.adjusted_p == 2 * verdict.p  # of both claims
