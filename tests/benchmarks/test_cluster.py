@@ -248,8 +248,10 @@ class Scripted:
 
     status = "running"
 
-    def __init__(self, monkeypatch, answer, *workers: str) -> None:
-        self.answer, self.now, self.n_looks = answer, 0.0, 0
+    def __init__(self, monkeypatch, answer, *workers: str, seconds: float = 0) -> None:
+        self.answer, self.seconds = answer, seconds  # what a stack takes
+        self.now, self.n_looks = 0.0, 0
+        self.at_work: list[tuple[float, Future]] = []  # and when each will have ended
         self.workers = {w: {"resources": {"trial": 1}, "status": "running"} for w in workers}
         monkeypatch.setattr("distributed.wait", lambda *_, **__: self.sleep(100))
         monkeypatch.setattr(cluster_module, "time", self)
@@ -260,6 +262,8 @@ class Scripted:
     def sleep(self, seconds: float) -> None:
         self.now, self.n_looks = self.now + seconds, self.n_looks + 1
         assert self.n_looks < 1000, "it waits forever"
+        for end, future in self.at_work:
+            future.status = "finished" if self.now >= end else "pending"
 
     def scheduler_info(self, n_workers: int) -> dict:
         return {"workers": dict(self.workers)}
@@ -270,7 +274,12 @@ class Scripted:
         if answer is None:  # it dies, and another comes
             del self.workers[worker]
             self.workers[worker + "+"] = {"resources": {"trial": 1}, "status": "running"}
-        return Future("pending" if answer is None else "finished", answer)
+        future = Future(
+            "finished" if answer is not None and not self.seconds else "pending", answer
+        )
+        if answer is not None:
+            self.at_work.append((self.now + self.seconds, future))
+        return future
 
 
 def trained_there(stack) -> list[dict]:
@@ -301,6 +310,17 @@ def test_deaths_are_counted_by_stack_and_refusals_are_none(todo, tmp_path, monke
         assert {r["status"] for r in made} == {"crashed" if stack == poison else "ok"}
         assert store.load(tmp_path, [t.key for t in stack]) == {r["key"]: r for r in made}
     assert not list((tmp_path / store.IN_FLIGHT).iterdir())
+
+
+def test_a_worker_has_one_stack_at_a_time(todo, tmp_path, monkeypatch):
+    def answer(worker: str, stack) -> list[dict]:
+        begun.setdefault(worker, []).append(client.now)
+        return trained_there(stack)
+
+    begun = {}
+    client = Scripted(monkeypatch, answer, "a", "b", seconds=300)
+    assert len(dict(_sweep(client, "tcp://there", tmp_path, 60, todo))) == len(todo) == 4
+    assert begun == {"a": [0, 300], "b": [0, 300]}
 
 
 def test_the_wait_for_a_worker_is_counted_from_when_the_last_went(todo, tmp_path, monkeypatch):
