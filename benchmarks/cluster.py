@@ -200,7 +200,6 @@ def _sweep(
                     raise Problem(_no_worker(scheduler, unfit, refused))
                 time.sleep(0.2)
                 continue
-            idle_since = time.monotonic()
             for future in _ended(scheduler, running, fit | unfit):
                 stack, attempt, worker = running.pop(future)
                 answer = _answer(future)  # None: the worker died
@@ -217,6 +216,7 @@ def _sweep(
                 save_new(folder, answer)
                 waiting.done(stack)
                 yield stack, answer
+            idle_since = time.monotonic()
     finally:
         for future, task in running.items():
             future.cancel()

@@ -155,5 +155,6 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.chmod(file.name, 0o644)  # temporary files start readable by their owner only
             os.replace(file.name, path)
         except BaseException:
-            os.unlink(file.name)
+            with suppress(FileNotFoundError):  # stopped just after it was renamed
+                os.unlink(file.name)
             raise

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from benchmarks import cluster as cluster_module
+from benchmarks import store
 from benchmarks.__main__ import main
-from benchmarks.cluster import _answer, _ended, _Task
-from benchmarks.problem import Lost
+from benchmarks.cluster import _answer, _ended, _sweep, _Task, work
+from benchmarks.environment import versions
+from benchmarks.executors import ATTEMPTS
+from benchmarks.plan import stacks, tuning_trials
+from benchmarks.problem import Lost, Problem
+from benchmarks.suite import read
 from tests.benchmarks.sweeps import (
     N_TRIALS,
     ROOT,
+    SUITE,
     command,
     complete,
     finished,
@@ -182,6 +191,160 @@ def test_options_that_do_not_go_together_are_told(words, told, capsys):
     assert main(["run", "smoke", *words]) == 2
     err = capsys.readouterr().err
     assert told in err and err.count("\n") == 1
+
+
+@pytest.fixture
+def todo(tmp_path) -> list:
+    (tmp_path / "mini.toml").write_text(SUITE)
+    return stacks(tuning_trials(read(str(tmp_path / "mini.toml")), "cpu"))
+
+
+def test_a_worker_stores_before_it_answers_and_looks_there_first(todo, tmp_path, monkeypatch):
+    (stack, *_) = todo
+    sent = (versions(), pickle.dumps(stack), str(tmp_path))
+    records = work(*sent)
+    assert [record["key"] for record in records] == [trial.key for trial in stack]
+    assert store.load(tmp_path, [trial.key for trial in stack]) == {r["key"]: r for r in records}
+    monkeypatch.setattr("benchmarks.train.train_stack", lambda _: pytest.fail("trained again"))
+    assert work(*sent) == records
+    assert work({"code": "other"}, *sent[1:]) == f"code is {versions()['code']}, not other"
+
+
+def test_a_worker_that_cannot_store_answers_all_the_same(todo, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "save", full)
+    records = work(versions(), pickle.dumps(todo[0]), str(tmp_path))
+    assert [record["status"] for record in records] == ["ok"] * len(todo[0])
+
+
+def test_a_worker_without_the_device_says_so(todo, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for device in ("cuda", "mps"):
+        pickled = pickle.dumps((replace(todo[0][0], device=device),))
+        assert work(versions(), pickled, str(tmp_path)) == f"it has no {device.upper()} device"
+
+
+class Future:
+    """What a client has of a task."""
+
+    def __init__(self, status: str, answer: object) -> None:
+        self.status, self.answer = status, answer
+
+    def result(self, timeout: float) -> object:
+        return self.answer
+
+    def release(self) -> None: ...
+
+    cancel = release
+
+
+class Scripted:
+    """A client, its scheduler and their workers, in a world where each look takes some time."""
+
+    status = "running"
+
+    def __init__(self, monkeypatch, answer, *workers: str, seconds: float = 0) -> None:
+        self.answer, self.seconds = answer, seconds  # what a stack takes
+        self.now, self.n_looks = 0.0, 0
+        self.at_work: list[tuple[float, Future]] = []  # and when each will have ended
+        self.workers = {w: {"resources": {"trial": 1}, "status": "running"} for w in workers}
+        monkeypatch.setattr("distributed.wait", lambda *_, **__: self.sleep(100))
+        monkeypatch.setattr(cluster_module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now, self.n_looks = self.now + seconds, self.n_looks + 1
+        assert self.n_looks < 1000, "it waits forever"
+        for end, future in self.at_work:
+            future.status = "finished" if self.now >= end else "pending"
+
+    def scheduler_info(self, n_workers: int) -> dict:
+        return {"workers": dict(self.workers)}
+
+    def submit(self, _, work: str, sent: dict, workers: list[str], **__) -> Future:
+        (worker,) = workers
+        answer = self.answer(worker, pickle.loads(sent["pickled"]))
+        if answer is None:  # it dies, and another comes
+            del self.workers[worker]
+            self.workers[worker + "+"] = {"resources": {"trial": 1}, "status": "running"}
+        future = Future(
+            "finished" if answer is not None and not self.seconds else "pending", answer
+        )
+        if answer is not None:
+            self.at_work.append((self.now + self.seconds, future))
+        return future
+
+
+def trained_there(stack) -> list[dict]:
+    return [
+        {"schema": 1, "key": t.key, "status": "ok", "config": {}, "env": {}, "error": None,
+         "result": {}, "curves": {}, "probes": []}
+        for t in stack
+    ]  # fmt: skip
+
+
+def test_deaths_are_counted_by_stack_and_refusals_are_none(todo, tmp_path, monkeypatch, capsys):
+    poison, given = todo[1], []
+
+    def answer(worker: str, stack) -> list[dict] | str | None:
+        given.append((worker.rstrip("+"), todo.index(stack)))
+        if worker == "a":
+            return "code is other"
+        return None if stack == poison else trained_there(stack)
+
+    client = Scripted(monkeypatch, answer, "a", "b")
+    done = dict(_sweep(client, "tcp://there", tmp_path, 60, todo))
+    assert capsys.readouterr().err == "worker a is refused: code is other\n"
+    # what was refused is the next again; what kills is the last
+    assert given[:3] == [("a", 0), ("b", 1), ("b", 0)]
+    assert [n for _, n in given[3:]] == [*range(2, len(todo)), 1, 1] and ATTEMPTS == 3
+    assert done.keys() == set(todo) and len(given) == len(todo) + 1 + 2
+    for stack, made in done.items():
+        assert {r["status"] for r in made} == {"crashed" if stack == poison else "ok"}
+        assert store.load(tmp_path, [t.key for t in stack]) == {r["key"]: r for r in made}
+    assert not list((tmp_path / store.IN_FLIGHT).iterdir())
+
+
+def test_a_worker_has_one_stack_at_a_time(todo, tmp_path, monkeypatch):
+    def answer(worker: str, stack) -> list[dict]:
+        begun.setdefault(worker, []).append(client.now)
+        return trained_there(stack)
+
+    begun = {}
+    client = Scripted(monkeypatch, answer, "a", "b", seconds=300)
+    assert len(dict(_sweep(client, "tcp://there", tmp_path, 60, todo))) == len(todo) == 4
+    assert begun == {"a": [0, 300], "b": [0, 300]}
+
+
+def test_the_wait_for_a_worker_is_counted_from_when_the_last_went(todo, tmp_path, monkeypatch):
+    """A stack takes 100 seconds there, and a run waits for 60."""
+
+    def answer(_, stack) -> list[dict]:
+        client.workers.clear()
+        gone_at.append(client.now)
+        return trained_there(stack)
+
+    gone_at = []
+    client = Scripted(monkeypatch, answer, "a")
+    with pytest.raises(Problem, match="tcp://there has no worker"):
+        dict(_sweep(client, "tcp://there", tmp_path, 60, todo))
+    assert gone_at == [0] and 160 <= client.now < 161
+
+
+def test_only_workers_that_run_and_offer_to_take_part_are_given_stacks(todo, tmp_path, monkeypatch):
+    client = Scripted(monkeypatch, lambda *_: pytest.fail("it was given a stack"), "a", "b", "c")
+    client.workers["a"]["status"] = "closing_gracefully"
+    client.workers["b"]["resources"] = {"GPU": 1}
+    client.workers["c"]["resources"] = {}
+    with pytest.raises(Problem, match="none of the 3 workers of tcp://there offers trial=1"):
+        dict(_sweep(client, "tcp://there", tmp_path, 60, todo))
 
 
 def run_here(folder: Path, *options: str) -> subprocess.CompletedProcess:

@@ -108,6 +108,17 @@ def test_all_workers_killed_at_once_are_replaced(tmp_path, undisturbed):
     assert result_tables(tmp_path) == undisturbed[LONGER]
 
 
+def test_workers_end_with_a_killed_driver_in_the_middle_of_a_stack(tmp_path):
+    process = logged(tmp_path, "--workers", "2", text=lasting(500_000))
+    until(lambda: (tmp_path / "log").exists())
+    workers = workers_of(process)
+    assert workers
+    process.kill()
+    process.communicate(timeout=5)
+    until(lambda: not any(worker.is_running() for worker in workers), 5)
+    assert not records(tmp_path)
+
+
 def test_two_programs_on_one_store_share_the_work(tmp_path, undisturbed):
     both = [logged(tmp_path, "--workers", "0", text=lasting(LONG)) for _ in range(2)]
     for process in both:

@@ -237,6 +237,32 @@ def test_stacks_that_another_program_has_in_hand_come_last(suite, tmp_path):
     assert list((tmp_path / store.IN_FLIGHT).iterdir()) == []
 
 
+def test_a_stack_whose_worker_died_goes_last(suite, tmp_path):
+    first, second, *_ = stacks(tuning_trials(suite, "cpu"))
+    waiting = Waiting([first, second], tmp_path)
+    assert waiting.died(*waiting.take())
+    assert [waiting.take(), waiting.take()] == [(second, 1), (first, 2)]
+
+
+def test_a_run_that_is_stopped_leaves_nothing_marked_as_in_hand(suite, tmp_path, monkeypatch):
+    todo = stacks(tuning_trials(suite, "cpu"))
+    with in_workers(tmp_path, 2) as execute:
+        stream = execute(todo)
+        next(stream)
+        assert any((tmp_path / store.IN_FLIGHT).iterdir())  # the other worker's
+        stream.close()
+        assert not any((tmp_path / store.IN_FLIGHT).iterdir())
+
+    def stopped(_):
+        assert any((tmp_path / store.IN_FLIGHT).iterdir())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.train.train_stack", stopped)
+    with in_process(tmp_path) as execute, pytest.raises(KeyboardInterrupt):
+        dict(execute(todo))
+    assert not any((tmp_path / store.IN_FLIGHT).iterdir())
+
+
 def test_a_stack_trains_only_what_is_missing_of_it_and_replaces_only_crashes(
     suite, tmp_path, monkeypatch
 ):
@@ -372,6 +398,19 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monk
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
+def test_a_write_stopped_at_its_very_end_is_done_and_says_what_stopped_it(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def interrupted(*paths):
+        replace(*paths)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_atomically(tmp_path / "file", b"new")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+
+
 def test_the_store_goes_before_the_archive_but_a_crash_does_not(suite, tmp_path):
     from benchmarks.run import archive_of, known_records
 
@@ -390,13 +429,17 @@ def test_the_store_goes_before_the_archive_but_a_crash_does_not(suite, tmp_path)
     assert known_records([trial], results, archived) == {trial.key: old}
 
 
-def test_what_killed_writers_leave_is_swept_after_an_hour(tmp_path):
+def test_what_killed_writers_leave_is_swept_after_an_hour(tmp_path, monkeypatch):
     old, fresh = tmp_path / "ab" / ".tmp-old", tmp_path / "ab" / ".tmp-fresh"
     old.parent.mkdir()
     old.write_text("half"), fresh.write_text("being written")
     os.utime(old, (time.time() - 4000,) * 2)
     store.prepare_folder(tmp_path)
     assert not old.exists() and fresh.exists()
+    tomorrow = time.time() + 86400  # by this machine's clock, but not by that of the file server
+    monkeypatch.setattr(time, "time", lambda: tomorrow)
+    store.prepare_folder(tmp_path)
+    assert fresh.exists()
 
 
 def test_a_sweep_goes_on_from_what_a_report_keeps(suite, tmp_path):
