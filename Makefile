@@ -39,7 +39,7 @@ scale: $(installed)  ## measure what sweeps cost beside training, on an idle mac
 	$(bin)/python -m benchmarks.performance.scale
 
 test: $(installed)  ## run all tests but the slow ones
-	$(bin)/python -m pytest --numprocesses auto --maxprocesses 8
+	$(bin)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 test-slow: $(installed)  ## kill, stop and starve sweeps, also on a Dask cluster: 10 minutes
 	$(bin)/python -m pytest -m slow --durations 0

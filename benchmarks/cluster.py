@@ -14,7 +14,6 @@ import logging
 import multiprocessing
 import pickle
 import re
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.problem import Lost, Problem
+from benchmarks.progress import say
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -206,7 +206,7 @@ def _sweep(
                 future.release()
                 if isinstance(answer, str):
                     refused[worker] = answer
-                    print(f"worker {worker} is refused: {answer}", file=sys.stderr, flush=True)
+                    say(f"worker {worker} is refused: {answer}", "stderr")
                     waiting.put_back(stack, attempt)
                     continue
                 if answer is None:

@@ -99,7 +99,10 @@ class Progress:
         self.last_shown = now
         text = self._text(part[0], now - self.started)
         if self.bar is None:
-            print(f"{self.label}: {text}", file=self.out, flush=True)
+            try:
+                print(f"{self.label}: {text}", file=self.out, flush=True)
+            except BrokenPipeError:  # nobody reads it any more; what is done goes on
+                self.out = open(os.devnull, "w")  # noqa: SIM115 it has to outlive this call
         else:
             self.bar.n = self.total - self.trials.total()
             self.bar.set_postfix_str(text)
@@ -131,12 +134,15 @@ class Progress:
             self.bar.close()
 
 
-def say(text: str) -> bool:
-    """Print to the standard output; False, and no fault, if its reader (`| head`) has gone."""
+def say(text: str, stream: str = "stdout") -> bool:
+    """Print to "stdout" or "stderr"; False, and no fault, if its reader (`| head`) has gone.
+
+    A sweep goes on, whoever has stopped reading what it says.
+    """
     try:
-        print(text, flush=True)
+        print(text, file=getattr(sys, stream), flush=True)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 it has to outlive this call
+        setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115 it has to outlive this call
         return False
     return True
 

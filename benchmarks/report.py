@@ -43,7 +43,7 @@ from benchmarks.prose import (
 )
 from benchmarks.run import archive_of, outcome
 from benchmarks.suite import Suite, stored
-from benchmarks.trial import PROTOCOL, TRAINED_BELOW, Trial
+from benchmarks.trial import TRAINED_BELOW, Trial, is_current
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -68,10 +68,9 @@ def write_report(suite: Suite, device: str, command: str, results: Path, reports
             return  # all of them crashed, as has been said: nothing to report of
         raise Problem(f"suite {suite.name}: no trial is stored in {results}; '{command}' runs it")
     store.prepare_folder(reports / suite.name)
-    # records of this protocol stay in the archive even if the suite no longer asks for them
+    # records that still count stay in the archive even if the suite no longer asks for them
     archive = archive_of(reports, suite)
-    kept = store.load_archive(archive)
-    kept = {k: r for k, r in kept.items() if r["config"]["protocol"] == PROTOCOL}
+    kept = {k: r for k, r in store.load_archive(archive).items() if is_current(r["config"])}
     store.save_archive(archive, (kept | records).values())
     settings = {"device": device, "command": command, "suite": suite.model_dump(mode="json")}
     text = json.dumps(settings, indent=1) + "\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from benchmarks.datasets import load
 from benchmarks.executors import Execute, Executor
 from benchmarks.plan import Cell, Choice, choose, cost, reporting_trials, stacks, tuning_trials
 from benchmarks.problem import Lost, Problem
-from benchmarks.progress import Progress
+from benchmarks.progress import Progress, say
 from benchmarks.suite import Suite
 from benchmarks.trial import Trial
 
@@ -83,11 +82,8 @@ def _complete(
 ) -> None:
     """Add to the records of these trials, training those that are missing."""
     missing = [t for t in trials if not _done(records, t)]
-    print(
-        f"{suite.name}, {label}: {len(trials)} trials, {len(trials) - len(missing)} stored",
-        file=sys.stderr,
-        flush=True,
-    )
+    stored = len(trials) - len(missing)
+    say(f"{suite.name}, {label}: {len(trials)} trials, {stored} stored", "stderr")
     if not missing:
         return
     todo = stacks(missing)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import sys
 import tempfile
 import zlib
 from collections.abc import Collection, Iterable
@@ -19,9 +18,11 @@ from pathlib import Path
 from pydantic_core import from_json  # the json module takes twice as long
 
 from benchmarks.problem import Problem
+from benchmarks.progress import say
 
 SCHEMA = 1
 TEMPORARY = ".tmp-"  # how the name of a file begins that is being written
+SECONDS_AT_WORK = 3600  # one that is older was left by a killed program
 DONE = ("ok", "diverged")
 BRIEF = ("key", "status", "error", "result")  # what a sweep asks for; a tenth of a record
 IN_FLIGHT = ".in-flight"  # folder of empty files: the stacks that some program has in hand
@@ -60,7 +61,7 @@ def load(
         if fits:
             records[key] = _only(record, parts)
         else:
-            print(f"{path}: damaged record, its trial will be run again", file=sys.stderr)
+            say(f"{path}: damaged record, its trial will be run again", "stderr")
     return records
 
 
@@ -109,14 +110,19 @@ def prepare_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=TEMPORARY) as file:
-            now = os.fstat(file.fileno()).st_mtime  # by the clock that dates the files
+        now = time_of(folder)
         for left in folder.rglob(f"{TEMPORARY}*"):
             with suppress(FileNotFoundError):  # another program may sweep at the same time
-                if now - left.stat().st_mtime > 3600:
+                if now - left.stat().st_mtime > SECONDS_AT_WORK:
                     left.unlink()
     except OSError as error:
         raise Problem(f"{folder}: cannot be written to ({error.strerror or error})") from None
+
+
+def time_of(folder: Path) -> float:
+    """Now, in seconds, by the clock that dates the files of a folder: a server may have its own."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=TEMPORARY) as file:
+        return os.fstat(file.fileno()).st_mtime
 
 
 def mark(folder: Path, name: str) -> bool:

@@ -82,6 +82,12 @@ def key_of(config: dict[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def is_current(config: dict[str, object]) -> bool:
+    """Whether a trial of this config would be found under its key today."""
+    revisions = revisions_of(config["recipe"])
+    return config["protocol"] == PROTOCOL and config.get("revisions", {}) == revisions
+
+
 def revisions_of(recipe: dict[str, dict]) -> dict[str, int]:
     """The entries of REVISIONS that settings of a recipe fall under."""
     used = {slot["technique"] for slot in recipe.values()} & REVISIONS.keys()

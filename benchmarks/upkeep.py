@@ -33,7 +33,6 @@ from benchmarks.trial import PROTOCOL, key_of, revisions_of
 FAULTS = ("damaged", "altered", "unreadable")
 REMOVABLE = ("stale", "damaged", "leftover")
 REPLACEABLE = ("crashed", "damaged", "stale")  # what a run does not count as done
-SECONDS_AT_WORK = 3600  # a leftover as fresh as this may be in use
 
 RECORD_NAME = re.compile(r"[0-9a-f]{32}\.json")
 FOLDER_NAME = re.compile(r"[0-9a-f]{2}")
@@ -225,7 +224,7 @@ def removable(found: Finding, now: float) -> int | None:
         status = found.path.lstat()
     except FileNotFoundError:  # what a running sweep has in hand comes and goes
         return None
-    in_use = found.kind == "leftover" and now - status.st_mtime <= SECONDS_AT_WORK
+    in_use = found.kind == "leftover" and now - status.st_mtime <= store.SECONDS_AT_WORK
     return None if in_use else status.st_size
 
 

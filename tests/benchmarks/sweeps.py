@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def finished(folder: Path) -> dict[Path, tuple[int, int]]:
             status = path.stat()
             found[path] = (status.st_ino, status.st_mtime_ns)
     return found
+
+
+def trained(log: Path) -> Counter[str]:
+    """How often each trial's training was begun; none after it had finished."""
+    lines = [line.split() for line in log.read_text().splitlines()]
+    assert {state for _, state in lines} == {"new"}
+    return Counter(key for key, _ in lines)
 
 
 def until(condition: Callable[[], object], seconds: float = 60) -> None:

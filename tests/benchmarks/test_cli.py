@@ -140,13 +140,13 @@ def test_documented_commands_exist(document, line, tmp_path, monkeypatch):
     elif words[0] == "sbatch":  # what each job of the array would run
         job = shlex.split(line)[-1].replace("$SLURM_ARRAY_TASK_ID", "8").split()
         assert _parser().parse_args(job[job.index("benchmarks") + 1 :]).shard == (8, 8)
-    elif "-m dask" in line:  # its options are looked up; tests/benchmarks/test_cluster.py runs them
+    elif "-m dask" in line:  # its options are looked up; test_cluster_faults.py runs them
         command, *given = words[words.index("dask") + 1 :]
         known = dask_options(command)
         assert all(word in known for word in given if word.startswith("--")), line
     elif "-m benchmarks" in line:
         arguments = words[words.index("benchmarks") + 1 :]
-        if arguments[0] == "run" or arguments[:2] in (
+        if arguments[0] in ("run", "report") or arguments[:2] in (
             ["data", "report"],
             ["data", "fetch"],
             ["store", "merge"],
@@ -154,7 +154,7 @@ def test_documented_commands_exist(document, line, tmp_path, monkeypatch):
             if "--help" in arguments:
                 with pytest.raises(SystemExit, match="0"):
                     main(arguments)
-            else:  # it would train, or fetch
+            else:  # it would train, fetch, or write a report that is committed
                 assert _parser().parse_args(arguments)
         else:
             monkeypatch.chdir(tmp_path)

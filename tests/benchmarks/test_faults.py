@@ -34,6 +34,7 @@ from tests.benchmarks.sweeps import (
     lasting,
     records,
     result_tables,
+    trained,
     until,
 )
 
@@ -76,13 +77,6 @@ def logged(folder: Path, *options: str, text: str, **more) -> subprocess.Popen:
     )
 
 
-def trained(folder: Path) -> Counter[str]:
-    """How often each trial's training was begun; none after it had finished."""
-    lines = [line.split() for line in (folder / "log").read_text().splitlines()]
-    assert {state for _, state in lines} == {"new"}
-    return Counter(key for key, _ in lines)
-
-
 def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
     try:
         children = psutil.Process(process.pid).children()
@@ -104,7 +98,7 @@ def test_all_workers_killed_at_once_are_replaced(tmp_path, undisturbed):
     assert process.returncode == 0 and "Traceback" not in told, told
     assert before.items() <= finished(tmp_path).items()
     # what two workers had in hand, two stacks of at most four runs, was begun twice
-    assert sum(n > 1 for n in trained(tmp_path).values()) <= 8
+    assert sum(n > 1 for n in trained(tmp_path / "log").values()) <= 8
     assert result_tables(tmp_path) == undisturbed[LONGER]
 
 
@@ -124,11 +118,19 @@ def test_two_programs_on_one_store_share_the_work(tmp_path, undisturbed):
     for process in both:
         _, told = process.communicate(timeout=120)
         assert process.returncode == 0 and "Traceback" not in told, told
-    counts = trained(tmp_path)
+    counts = trained(tmp_path / "log")
     assert len(counts) == N_TRIALS and max(counts.values()) <= 2
     # at the end of tuning and of reporting each may take what the other still has in hand
     assert sum(n == 2 for n in counts.values()) <= 2 * 4
     assert result_tables(tmp_path) == undisturbed[LONG]
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_says(tmp_path, undisturbed):
+    """As after `| tee log`, when that is killed."""
+    process = subprocess.Popen(command(tmp_path, "--workers", "2"), stderr=subprocess.PIPE)
+    process.stderr.close()
+    assert process.wait(timeout=120) == 0
+    assert len(finished(tmp_path)) == N_TRIALS and result_tables(tmp_path) == undisturbed[20]
 
 
 def test_a_file_that_may_not_grow_ends_the_run_in_one_line(tmp_path, undisturbed):
@@ -249,7 +251,7 @@ def test_a_suite_edited_between_two_runs_trains_what_is_new_and_finds_the_old(
     _, told = process.communicate(timeout=120)
     assert process.returncode == 0, told
     # a depth of both recipes, tuned and reported, and one more seed of the old cells
-    assert len(trained(tmp_path)) == 2 * (4 + 4) + 4
+    assert len(trained(tmp_path / "log")) == 2 * (4 + 4) + 4
     assert result_tables(tmp_path) != undisturbed[20]
     done = complete(tmp_path, "--workers", "2")
     assert "16 trials, 16 stored" in done.stderr and "12 trials, 12 stored" in done.stderr
@@ -312,7 +314,7 @@ def test_a_worker_that_stands_still_for_a_minute_is_waited_for(tmp_path, undistu
     still.resume()
     _, told = process.communicate(timeout=120)
     assert process.returncode == 0 and "Traceback" not in told, told
-    assert max(trained(tmp_path).values()) == 1
+    assert max(trained(tmp_path / "log").values()) == 1
     assert result_tables(tmp_path) == undisturbed[LONGER]
 
 
@@ -350,6 +352,6 @@ def test_thirty_kills_at_random_moments(tmp_path, undisturbed):
             # 1: a stack was killed with three workers, and is tried again by the next run
             assert code in (0, 1, -signal.SIGKILL) and "Traceback" not in told, told
             assert before.items() <= finished(folder).items()
-        trained(folder)
+        trained(folder / "log")
         assert result_tables(folder) == undisturbed[LONGER], f"after {kills}"
     assert min(kills[whom] for whom in ("driver", "a worker", "all workers", "everything")) >= 3

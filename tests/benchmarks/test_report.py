@@ -217,6 +217,18 @@ def test_records_that_a_suite_no_longer_asks_for_stay_in_the_archive(known, tmp_
     assert keys == sorted(keys) and len(keys) == 48
 
 
+@pytest.mark.parametrize("older", [{"protocol": 1}, {"revisions": {"Sigmoid": 1}}])
+def test_records_that_no_longer_count_leave_the_archive(known, tmp_path, older):
+    write(known, tmp_path)
+    archive = tmp_path / "reports/known/data/records.jsonl.gz"
+    before = store.load_archive(archive)
+    one = next(iter(before.values()))
+    old = {**one, "key": "0" * 32, "config": {**one["config"], **older}}
+    store.save_archive(archive, [*before.values(), old])
+    write(known, tmp_path)
+    assert store.load_archive(archive) == before
+
+
 @pytest.mark.parametrize("name, value", [("PROTOCOL", 1), ("REVISIONS", {"Relu": 1})])
 def test_a_report_whose_keys_have_changed_is_left_as_it_is(
     known, tmp_path, monkeypatch, name, value

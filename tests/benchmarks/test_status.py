@@ -248,8 +248,10 @@ def test_watching_ends_when_nobody_reads(suite, tmp_path, monkeypatch):
     os.close(read_end)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", os.fdopen(write_end, "w"))
-        patch.setattr(time, "sleep", lambda _: pytest.fail("it would go on"))
+        slept = []
+        patch.setattr(time, "sleep", lambda seconds: slept.append(seconds) or pytest.fail("on"))
         show(suite, "cpu", tmp_path / "results", tmp_path / "reports", every=1)
+        assert slept == [] and sys.stdout.name == os.devnull
 
 
 @pytest.mark.parametrize("seconds", ["0", "soon", "-1"])

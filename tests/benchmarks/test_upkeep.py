@@ -537,6 +537,20 @@ def test_prune_removes_what_it_lists_and_only_when_told(tmp_path, capsys):
     assert listing(tmp_path) == after
 
 
+def test_a_clock_that_is_ahead_of_the_file_servers_removes_nothing_in_use(
+    tmp_path, capsys, monkeypatch
+):
+    fresh = tmp_path / ".tmp-fresh"
+    fresh.write_text("being written")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 7200)
+    code, out, _ = told(capsys, "prune", "--results", tmp_path, "--yes")
+    assert code == 0 and out.endswith(
+        "1 files, 13 bytes listed, 0 removed, 1 in use or changed meanwhile\n"
+    )
+    assert fresh.exists()
+
+
 def test_a_record_trained_again_while_prune_looks_is_not_removed(tmp_path, capsys, monkeypatch):
     path = put(tmp_path, b"", record()["key"])
     gone = put(tmp_path, b"", record(1)["key"])
@@ -553,7 +567,7 @@ def test_a_record_trained_again_while_prune_looks_is_not_removed(tmp_path, capsy
     code, out, _ = told(capsys, "prune", "--yes", "--results", tmp_path)
     assert code == 0 and store.load(tmp_path, [record()["key"]]) == {record()["key"]: record()}
     assert not last.exists() and not gone.exists()
-    assert "3 files, 0 bytes listed, 1 removed, 2 changed meanwhile" in out
+    assert "3 files, 0 bytes listed, 1 removed, 2 in use or changed meanwhile" in out
 
 
 def test_an_hour_is_what_a_leftover_is_given(tmp_path):
