@@ -18,10 +18,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from benchmarks import suite as suites
-from benchmarks.metrics import METRICS
+from benchmarks.experiment import experiments
+from benchmarks.metrics import Metric, metric, metric_names
 from benchmarks.problem import Problem
 from benchmarks.suite import Positive, Strict, one_line, read_toml
 
@@ -56,12 +57,17 @@ class _Said(Strict):
     metric: str
     min_seeds: Annotated[int, Field(ge=10)] = 10  # Holm leaves 6 comparisons to 8 seeds, 25 to 10
 
-    @field_validator("metric")
-    @classmethod
-    def _known(cls, metric: str) -> str:
-        if metric not in METRICS:
-            raise ValueError(f"{metric!r} is not a metric; allowed: {', '.join(METRICS)}")
-        return metric
+    @model_validator(mode="after")
+    def _known(self) -> _Said:
+        if self.metric not in metric_names(self.suite):
+            allowed = ", ".join(metric_names(self.suite))
+            raise ValueError(f"metric: {self.metric!r} is not a metric; allowed: {allowed}")
+        return self
+
+    @property
+    def measure(self) -> Metric:
+        """What the claim is about."""
+        return metric(self.suite, self.metric)
 
     @model_validator(mode="after")
     def _published_in_a_unit(self) -> _Said:
@@ -92,7 +98,7 @@ class Ordinal(_Said):
             self.needs_depth(name, getattr(self, name))
         if self.lower == self.higher:
             raise ValueError("higher: is the same cell as lower")
-        if self.margin is None and METRICS[self.metric].examples is None:
+        if self.margin is None and self.measure.examples is None:
             raise ValueError(f"margin: {self.metric} has no default, say what difference matters")
         return self
 
@@ -117,10 +123,10 @@ class Numeric(_Said):
             raise ValueError(
                 f"scale: {self.scale!r} cannot test a published number; allowed: 'paper'"
             )
-        if METRICS[self.metric].examples is None:
-            errors = ", ".join(name for name, m in METRICS.items() if m.examples)
-            raise ValueError(f"metric: {self.metric!r} is not an error; allowed: {errors}")
-        if not 0 <= self.published <= 100:
+        if self.measure.examples is None:
+            if self.margin is None:
+                raise ValueError(f"margin: {self.metric} has none, say what difference matters")
+        elif not 0 <= self.published <= 100:
             raise ValueError(f"published: {self.published:g} must lie in [0, 100]")
         self.needs_depth("cell", self.cell)
         return self
@@ -169,8 +175,9 @@ class Trend(_Said):
             raise ValueError(f"depths: {list(self.depths)} are too few for {self.sign!r}, give 3")
         if not slope and len(self.depths) > 1:
             raise ValueError(f"depths: {list(self.depths)} are too many for {self.sign!r}, give 1")
-        if not slope and not METRICS[self.metric].signed:
-            signed = ", ".join(name for name, m in METRICS.items() if m.signed)
+        if not slope and not self.measure.signed:
+            known = {name: metric(self.suite, name) for name in metric_names(self.suite)}
+            signed = ", ".join(name for name, m in known.items() if m.signed)
             raise ValueError(f"metric: the sign of {self.metric!r} says nothing; allowed: {signed}")
         return self
 
@@ -244,17 +251,18 @@ def _claim(label: str, given: dict) -> Claim:
         claim = KINDS[kind].model_validate(given)
     except ValidationError as error:
         raise Problem(f"{label}: {one_line(error, KINDS[kind])}") from None
-    if claim.suite not in suites.names():
+    allowed = [*suites.names(), *experiments()]
+    if claim.suite not in allowed:
         raise Problem(
-            f"{label}: suite: {claim.suite!r} is not a suite; allowed: {', '.join(suites.names())}"
+            f"{label}: suite: {claim.suite!r} is not a suite; allowed: {', '.join(allowed)}"
         )
-    suite = suites.read(claim.suite)
+    suite = experiments().get(claim.suite) or suites.read(claim.suite)
     for field, cell in claim.cells.items():
         depths = [depth for recipe, depth in suite.cells if recipe == cell.recipe]
         if not depths:
             raise Problem(
                 f"{label}: {field}.recipe: {cell.recipe!r} is none of suite {suite.name}'s; "
-                f"allowed: {_near(cell.recipe, suite.recipes)}"
+                f"allowed: {_near(cell.recipe, sorted({name for name, _ in suite.cells}))}"
             )
         if cell.depth is not None and cell.depth not in depths:
             raise Problem(

@@ -39,6 +39,7 @@ def train(stack: Stack, folder: Path) -> list[dict]:
     """
     from benchmarks.datasets import pixels_sha256
     from benchmarks.environment import environment
+    from benchmarks.experiment import measure_stack
     from benchmarks.train import train_stack
 
     stored = store.load(folder, [trial.key for trial in stack])
@@ -49,9 +50,12 @@ def train(stack: Stack, folder: Path) -> list[dict]:
         return records
     started = environment()
     try:
-        outcomes = train_stack(missing)
-        data = missing[0].data
-        started["pixels_sha256"] = pixels_sha256(data.name, data.n_train, data.n_valid)
+        if isinstance(missing[0], Trial):
+            outcomes = train_stack(missing)
+            data = missing[0].data
+            started["pixels_sha256"] = pixels_sha256(data.name, data.n_train, data.n_valid)
+        else:
+            outcomes = measure_stack(missing)
     except Exception as error:  # noqa: BLE001 a stack's fault must not cost the others
         text = "".join(traceback.format_exception(error)).strip()
         # names of files may hold what is no Unicode, and no JSON then

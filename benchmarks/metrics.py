@@ -6,12 +6,14 @@ at several. A seed for which it does not exist (no ratio, where both gradients a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.experiment import Experiment, Measurement, experiments
 from benchmarks.measures import depth_reached, updates_to_target
 from benchmarks.store import DONE
 from benchmarks.suite import Suite
@@ -43,7 +45,7 @@ class Results:
 
 
 def results_of(
-    suite: Suite, trials: Sequence[Trial], records: Mapping[str, dict], scale: str = "reduced"
+    suite: Suite, trials: Sequence[Trial], records: Mapping[str, dict]
 ) -> Results | None:
     """The results of a suite's trials, as ``benchmarks.run.outcome`` gives them; None if none."""
     done = [record for record in records.values() if record["status"] in DONE]
@@ -52,7 +54,7 @@ def results_of(
     frame = trials_table(trials, records)
     started = {key: record["env"].get("started") for key, record in records.items()}
     return Results(
-        scale,
+        suite.scale,
         done[0]["result"]["chance_error_pct"],
         done[0]["result"]["n_test"],
         min(suite.data.n_train, suite.data.n_valid),
@@ -62,6 +64,34 @@ def results_of(
     )
 
 
+def results_of_experiment(
+    experiment: Experiment, trials: Sequence[Measurement], records: Mapping[str, dict]
+) -> Results | None:
+    """The same of an experiment's measurements; its quantities are columns of ``trials``."""
+    names = list(experiment.quantities)
+    rows = []
+    for trial in trials:
+        record = records.get(trial.key, {"status": "missing"})
+        result = record.get("result", {})
+        rows.append(
+            {
+                "key": trial.key,
+                "technique": trial.technique,
+                "depth": trial.depth,
+                "seed": trial.seed,
+                "role": trial.role,
+                "status": record["status"],
+                **{name: result.get(name) for name in names},
+                "started": record.get("env", {}).get("started"),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    if not frame["status"].isin(DONE).any():
+        return None
+    nothing = pd.DataFrame(columns=["technique", "depth"])
+    return Results(experiment.scale, math.nan, 0, 0, frame, nothing, nothing)
+
+
 @dataclass(frozen=True)
 class Metric:
     """How a metric is computed, said and judged."""
@@ -69,7 +99,8 @@ class Metric:
     unit: str
     meaning: str
     by_seed: Callable[[Results], pd.Series]  # index: seed
-    examples: str | None = None  # field of Results with the n that an error is a share of
+    # field of Results with the n that an error is a share of, or that n
+    examples: str | int | None = None
     signed: bool = False  # whether 0 means "no effect", so that its sign alone says something
 
 
@@ -182,3 +213,18 @@ METRICS = {
         signed=True,
     ),
 }
+
+
+def metric(suite: str, name: str) -> Metric:
+    """A metric of a suite, or a quantity of an experiment. Raises KeyError."""
+    if suite not in experiments():
+        return METRICS[name]
+    quantity = experiments()[suite].quantities[name]
+    return Metric(
+        quantity.unit, quantity.meaning, _of_trials(name), quantity.examples, quantity.signed
+    )
+
+
+def metric_names(suite: str) -> list[str]:
+    """What ``metric`` knows of a suite or an experiment."""
+    return list(experiments()[suite].quantities if suite in experiments() else METRICS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
+from math import nan
 from statistics import median
 from typing import NamedTuple
 
@@ -41,7 +42,13 @@ def tuning_trials(suite: Suite, device: str) -> list[Trial]:
 
 
 def reporting_trials(suite: Suite, device: str, choices: Mapping[Cell, Choice]) -> list[Trial]:
-    """The chosen learning rate with every reporting seed, in every cell that has one."""
+    """The chosen learning rate with every reporting seed, in every cell that has one.
+
+    Where the suite gives one rate there is nothing to choose.
+    """
+    if not suite.tuning.seeds:
+        only = Choice(suite.tuning.lr[0], on_edge=False, valid_error_pct=nan, by_lr={})
+        choices = dict.fromkeys(suite.cells, only)
     return [
         replace(_template(suite, *cell, device), role="report", lr=choices[cell].lr, seed=seed)
         for cell in suite.cells
@@ -68,6 +75,7 @@ def _template(suite: Suite, technique: str, depth: int, device: str) -> Trial:
         data=suite.data,
         depth=depth,
         width=suite.width,
+        widths=suite.widths,
         budget=suite.budget,
         lr=0.0,
         seed=0,
@@ -120,22 +128,26 @@ def stacks(trials: Iterable[Trial]) -> list[tuple[Trial, ...]]:
 
 def memory_of(trial: Trial) -> int:
     """Bytes that a run adds to its stack, roughly, at most: it bounds stacks, never results."""
-    inputs, width, depth = 784, trial.width, trial.depth
-    weights = inputs * width + (depth - 1) * width**2 + 10 * width
+    widths, weights = trial.layers, _weights(trial)
     rows = max(trial.budget.batch_size, EVALUATED_ROWS)
     # weights, gradient, two of the optimiser, the best ones, those that take their place, and what
     # an RBM has beside them; pre-activation, activation and gradient of each layer, for a batch
-    floats = 8 * weights + 3 * depth * width * rows
+    floats = 8 * weights + 3 * sum(widths) * rows
     if trial.recipe.pretraining is not None:  # what a layer takes in and gives, on all examples
-        floats += 2 * width * trial.data.n_train
+        floats += 2 * max(widths) * trial.data.n_train
     return 4 * floats
+
+
+def _weights(trial: Trial) -> int:
+    """As if inputs were as many as MNIST's, and classes too."""
+    sizes = (784, *trial.layers, 10)
+    return sum(fan_in * fan_out for fan_in, fan_out in pairwise(sizes))
 
 
 def cost(stack: Sequence[Trial]) -> float:
     """Floating-point operations of a stack, roughly: for order and progress, never for results."""
     trial = stack[0]
-    inputs = 784
-    weights = inputs * trial.width + (trial.depth - 1) * trial.width**2 + 10 * trial.width
+    weights = _weights(trial)
     budget = trial.budget
     evaluations = budget.updates / budget.evaluate_every + 1
     total = len(stack) * weights * 6 * budget.updates * budget.batch_size

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import store
+from benchmarks import experiment, plan, store
 from benchmarks.datasets import load
 from benchmarks.executors import Execute, Executor
-from benchmarks.plan import Cell, Choice, choose, cost, reporting_trials, stacks, tuning_trials
+from benchmarks.experiment import Experiment, Measurement
+from benchmarks.plan import Cell, Choice, choose, reporting_trials, tuning_trials
 from benchmarks.problem import Lost, Problem
 from benchmarks.progress import Progress, say
 from benchmarks.suite import Suite
@@ -20,13 +21,15 @@ class Interrupted(Exception):
     """The run was stopped, by the user or by the loss of its cluster; says how much is saved."""
 
 
-def archive_of(reports: Path, suite: Suite) -> Path:
-    """The records that a report was made from, kept beside it."""
+def archive_of(reports: Path, suite: Suite | Experiment) -> Path:
+    """The records that a report was made from, kept beside it; a paper's are in one folder."""
+    if suite.paper is not None:
+        return reports / "papers" / suite.paper / f"{suite.name}.jsonl.gz"
     return reports / suite.name / "data" / "records.jsonl.gz"
 
 
 def known_records(
-    trials: list[Trial],
+    trials: Sequence[Trial | Measurement],
     results: Path,
     archived: Mapping[str, dict],
     parts: Collection[str] | None = None,
@@ -41,7 +44,7 @@ def known_records(
 
 
 def run(
-    suite: Suite,
+    suite: Suite | Experiment,
     *,
     device: str,
     executor: Executor,
@@ -54,13 +57,19 @@ def run(
     Raises Interrupted on Ctrl-C or SIGTERM, or when a cluster is gone. Every finished stack is
     stored by then.
     """
-    load(suite.data.name, suite.data.n_train, suite.data.n_valid)  # its faults show here, at once
+    if isinstance(suite, Suite):
+        data = suite.data
+        load(data.name, data.n_train, data.n_valid)  # its faults show here, at once
     store.prepare_folder(results)
-    store.prepare_folder(reports / suite.name)
+    store.prepare_folder(archive_of(reports, suite).parent)
     archived = store.load_archive(archive_of(reports, suite), store.BRIEF)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with executor as execute:
+            if isinstance(suite, Experiment):
+                measured = known_records(suite.trials(device), results, archived, store.BRIEF)
+                _complete(suite, "measuring", suite.trials(device), measured, execute)
+                return sum(record["status"] == "crashed" for record in measured.values())
             tuning = _of(cells, tuning_trials(suite, device))
             tuned = known_records(tuning, results, archived, store.BRIEF)
             _complete(suite, "tuning", tuning, tuned, execute)
@@ -78,7 +87,11 @@ def _of(cells: Collection[Cell] | None, trials: list[Trial]) -> list[Trial]:
 
 
 def _complete(
-    suite: Suite, label: str, trials: list[Trial], records: dict[str, dict], execute: Execute
+    suite: Suite | Experiment,
+    label: str,
+    trials: Sequence[Trial | Measurement],
+    records: dict[str, dict],
+    execute: Execute,
 ) -> None:
     """Add to the records of these trials, training those that are missing."""
     missing = [t for t in trials if not _done(records, t)]
@@ -86,8 +99,9 @@ def _complete(
     say(f"{suite.name}, {label}: {len(trials)} trials, {stored} stored", "stderr")
     if not missing:
         return
-    todo = stacks(missing)
-    progress = Progress(f"{suite.name}, {label}", [(s[0].cell, len(s), cost(s)) for s in todo])
+    by = experiment if isinstance(suite, Experiment) else plan
+    todo = by.stacks(missing)
+    progress = Progress(f"{suite.name}, {label}", [(s[0].cell, len(s), by.cost(s)) for s in todo])
 
     def saved() -> str:
         n_saved = sum(_done(records, t) for t in trials)
@@ -96,7 +110,7 @@ def _complete(
     try:
         for stack, made in execute(todo):
             records |= {r["key"]: {part: r.get(part) for part in store.BRIEF} for r in made}
-            progress.advance(stack[0].cell, len(stack), cost(stack), _seconds(made))
+            progress.advance(stack[0].cell, len(stack), by.cost(stack), _seconds(made))
     except KeyboardInterrupt:
         raise Interrupted(f"{suite.name}, {label}: interrupted, {saved()}") from None
     except Lost as lost:
@@ -110,7 +124,7 @@ def _complete(
         progress.close()
 
 
-def _done(records: Mapping[str, dict], trial: Trial) -> bool:
+def _done(records: Mapping[str, dict], trial: Trial | Measurement) -> bool:
     return trial.key in records and records[trial.key]["status"] in store.DONE
 
 

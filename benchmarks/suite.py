@@ -6,17 +6,20 @@ import json
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchmarks.datasets import DATA_SETS
 from benchmarks.factorial import FACTORS, recipe_names
 from benchmarks.factorial import recipe as factorial_recipe
+from benchmarks.paper_recipes import PAPER_RECIPES
 from benchmarks.problem import Problem
 from techniques.recipe import RECIPES, Recipe
 
 FOLDER = Path(__file__).parent / "suites"
+
+KNOWN = RECIPES | PAPER_RECIPES
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=float("inf"))]
@@ -74,10 +77,13 @@ class Budget(Strict):
 
 
 class Tuning(Strict):
-    """The grid of learning rates, the same for every recipe, and the seeds that try it."""
+    """The grid of learning rates, the same for every recipe, and the seeds that try it.
+
+    One rate, a paper's own or found elsewhere, needs no seeds.
+    """
 
     lr: tuple[Rate, ...] = Field(min_length=1, strict=False)
-    seeds: Positive
+    seeds: Annotated[int, Field(ge=0)]
 
     @field_validator("lr")
     @classmethod
@@ -86,22 +92,47 @@ class Tuning(Strict):
             raise ValueError(f"{list(lr)} must ascend without repeats")
         return lr
 
+    @model_validator(mode="after")
+    def _something_to_choose(self) -> Tuning:
+        if self.seeds == 0 and len(self.lr) > 1:
+            raise ValueError(f"seeds: 0 must be at least 1 to choose of {len(self.lr)} rates")
+        return self
+
 
 class Suite(Strict):
     """What one report is about."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
     title: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]  # one line
+    # the citation key of the paper that the suite reproduces, and whether by its own protocol
+    paper: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=60)] | None = None
+    scale: Literal["reduced", "paper"] = "reduced"
     data: Data
     factors: tuple[str, ...] = Field(default=(), strict=False)  # all combinations of these
     recipes: tuple[str, ...] = Field(min_length=1, strict=False)
     depths: tuple[Positive, ...] = Field(min_length=1, strict=False)
     # recipe -> the depths that it is run at, for those that would cost too much at the others
     depths_of: dict[str, Annotated[tuple[Positive, ...], Field(strict=False)]] = {}
-    width: Positive
+    width: Positive  # of every hidden layer
+    widths: tuple[Positive, ...] = Field(default=(), strict=False)  # or one by one, from below
     budget: Budget
     tuning: Tuning
     seeds: Positive  # reporting seeds: 0, 1, ...; tuning seeds start at 1000
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_by_one(cls, given: object) -> object:
+        """Layers of unlike width make one depth; ``width`` is then the widest."""
+        if not isinstance(given, dict) or not isinstance(given.get("widths"), list | tuple):
+            return given
+        widths = given["widths"]
+        if not widths or not all(isinstance(width, int) and width > 0 for width in widths):
+            raise ValueError(f"widths: {widths!r} must be one or more whole numbers from 1 on")
+        implied = {"width": max(widths), "depths": [len(widths)]}
+        for name, value in implied.items():
+            if name in given and given[name] != value and given[name] != (len(widths),):
+                raise ValueError(f"{name}: leave it out where widths are given")
+        return {**given, **implied}
 
     @model_validator(mode="before")
     @classmethod
@@ -124,8 +155,8 @@ class Suite(Strict):
     @model_validator(mode="after")
     def _known(self) -> Suite:
         for name in self.recipes:
-            if not self.factors and name not in RECIPES:
-                near = ", ".join(get_close_matches(name, RECIPES, n=5, cutoff=0)[:5])
+            if not self.factors and name not in KNOWN:
+                near = ", ".join(get_close_matches(name, KNOWN, n=5, cutoff=0)[:5])
                 raise ValueError(
                     f"recipes: {name!r} is not a recipe; allowed: {near} and the others that "
                     "'python -m benchmarks list' shows"
@@ -158,7 +189,7 @@ class Suite(Strict):
 
     def recipe(self, name: str) -> Recipe:
         """The recipe of this name: one of the catalogue, or a combination of factors."""
-        return factorial_recipe(name) if self.factors else RECIPES[name]
+        return factorial_recipe(name) if self.factors else KNOWN[name]
 
     @field_validator("factors", "recipes", "depths")
     @classmethod

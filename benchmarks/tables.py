@@ -269,7 +269,7 @@ def parameters_of(suite: Suite) -> dict[Cell, int | None]:
             suite.recipe(technique),
             n_inputs=math.prod(data.picture),
             n_classes=len(data.classes),
-            widths=[suite.width] * depth,
+            widths=suite.widths or [suite.width] * depth,
             seeds=[0],
         )
         found[technique, depth] = sum(tensor.numel() for tensor in network.trainable())

@@ -94,7 +94,7 @@ def _initial(trials: Sequence[Trial], split: Split) -> Network:
         first.recipe,
         n_inputs=split.n_inputs,
         n_classes=len(datasets.DATA_SETS[first.data.name].classes),  # a small part may lack one
-        widths=[first.width] * first.depth,
+        widths=first.layers,
         seeds=seeds,
         device=split.x_train.device,
     )

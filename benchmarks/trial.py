@@ -42,6 +42,12 @@ class Trial:
     lr: float
     seed: int
     device: str  # "cpu", "cuda" or "mps"
+    widths: tuple[int, ...] = ()  # of the hidden layers from below, where they are not all alike
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Units of each hidden layer, from below."""
+        return self.widths or (self.width,) * self.depth
 
     @property
     def config(self) -> dict[str, object]:
@@ -58,6 +64,7 @@ class Trial:
             },
             "depth": self.depth,
             "width": self.width,
+            **({"widths": list(self.widths)} if self.widths else {}),
             "budget": self.budget.model_dump(mode="json"),
             "lr": self.lr,
             "seed": self.seed,
@@ -84,7 +91,7 @@ def key_of(config: dict[str, object]) -> str:
 
 def is_current(config: dict[str, object]) -> bool:
     """Whether a trial of this config would be found under its key today."""
-    revisions = revisions_of(config["recipe"])
+    revisions = revisions_of(config.get("recipe", {}))  # an experiment has none
     return config["protocol"] == PROTOCOL and config.get("revisions", {}) == revisions
 
 

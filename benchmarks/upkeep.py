@@ -159,7 +159,10 @@ def judge(text: bytes) -> tuple[str, str, dict | None]:
         key = key_of(config)
         if key != record["key"]:
             return "altered", f"its config gives the key {key}", record
-        version, now = _version(config), {"protocol": PROTOCOL} | revisions_of(config["recipe"])
+        version, now = (
+            _version(config),
+            {"protocol": PROTOCOL} | revisions_of(config.get("recipe", {})),
+        )
         if version != now:
             newer = any(number > now.get(name, 0) for name, number in version.items())
             return "newer" if newer else "stale", f"{_said(version)}, and now {_said(now)}", record

@@ -28,7 +28,7 @@ from scipy.stats import binomtest
 
 from benchmarks.claims import Claim, Numeric, Ordinal, Paper, Threshold, Trend
 from benchmarks.environment import git
-from benchmarks.metrics import METRICS, Results
+from benchmarks.metrics import Metric, Results
 from benchmarks.statistics import (
     equivalence,
     holm,
@@ -134,12 +134,12 @@ def _evidence(claim: Claim, results: Results | None) -> _Evidence | None:
     if isinstance(claim, Ordinal):
         return _differences(claim, results)
     cell = next(iter(claim.cells.values()))
-    values = _values(claim.metric, results, cell.recipe, [cell.depth]).tolist()
+    values = _values(claim.measure, results, cell.recipe, [cell.depth]).tolist()
     if not values:
         return None
     n = len(values)
     if isinstance(claim, Numeric):
-        margin = claim.margin or _noise_margin(claim.published, results.n_test)
+        margin = claim.margin or _noise_margin(claim.published, _examples(claim, results))
         mean, low, high = mean_interval(values, 1 - 2 * ALPHA)
         p = equivalence(values, claim.published - margin, claim.published + margin)
         return _Evidence(mean, low, high, n, p, margin)
@@ -151,16 +151,16 @@ def _evidence(claim: Claim, results: Results | None) -> _Evidence | None:
     return _Evidence(level.median, level.low, level.high, n, signed_rank(values))
 
 
-def _values(metric: str, results: Results, recipe: str, depths: Sequence[int]) -> pd.Series:
+def _values(metric: Metric, results: Results, recipe: str, depths: Sequence[int]) -> pd.Series:
     """The metric by seed; seeds without it left out, and all of them where nothing was run."""
     own = results.of(recipe, depths)
     if own.trials.empty and own.layers.empty and own.curves.empty:
         return pd.Series(dtype=float)
-    return METRICS[metric].by_seed(own).dropna()
+    return metric.by_seed(own).dropna()
 
 
 def _slopes(claim: Trend, results: Results) -> _Evidence | None:
-    columns = {d: _values(claim.metric, results, claim.recipe, [d]) for d in claim.depths}
+    columns = {d: _values(claim.measure, results, claim.recipe, [d]) for d in claim.depths}
     wide = pd.DataFrame(columns)
     wide = wide[wide.map(math.isfinite).all(axis=1)]  # no line goes through infinity
     if wide.empty:
@@ -175,8 +175,8 @@ def _differences(claim: Ordinal, results: Results) -> _Evidence | None:
         trials = results.trials
         run = [trials[trials["technique"] == c.recipe]["depth"] for c in claim.cells.values()]
         depths = [sorted(set(run[0]) & set(run[1]))] * 2
-    lower = _values(claim.metric, results, claim.lower.recipe, depths[0])
-    higher = _values(claim.metric, results, claim.higher.recipe, depths[1])
+    lower = _values(claim.measure, results, claim.lower.recipe, depths[0])
+    higher = _values(claim.measure, results, claim.higher.recipe, depths[1])
     lower, higher = lower.align(higher, join="inner")
     if lower.empty:
         return None
@@ -184,8 +184,7 @@ def _differences(claim: Ordinal, results: Results) -> _Evidence | None:
     found = median_interval(differences)
     margin = claim.margin
     if margin is None:
-        n = getattr(results, METRICS[claim.metric].examples)
-        margin = _interesting_difference(float(higher.median()), n)
+        margin = _interesting_difference(float(higher.median()), _examples(claim, results))
     return _Evidence(
         found.median,
         found.low,
@@ -195,6 +194,12 @@ def _differences(claim: Ordinal, results: Results) -> _Evidence | None:
         margin,
         equivalence(differences, -margin, margin),
     )
+
+
+def _examples(claim: Claim, results: Results) -> int:
+    """How many examples the claim's error is a share of."""
+    examples = claim.measure.examples
+    return getattr(results, examples) if isinstance(examples, str) else examples
 
 
 def _interesting_difference(error_pct: float, n_examples: int) -> float:
@@ -213,7 +218,7 @@ def _noise_margin(error_pct: float, n_test: int) -> float:
 
 
 def _unit(claim: Claim) -> str:
-    unit = METRICS[claim.metric].unit
+    unit = claim.measure.unit
     if isinstance(claim, Trend) and len(claim.depths) > 1:
         return f"{unit} per layer of depth"
     return "points" if isinstance(claim, Ordinal) and unit == "%" else unit
@@ -261,13 +266,16 @@ def _ordinal(claim: Ordinal, e: _Evidence, p: float) -> tuple[Outcome, str]:
 
 def _numeric(claim: Numeric, e: _Evidence, p: float) -> tuple[Outcome, str]:
     low, high = claim.published - e.margin, claim.published + e.margin
-    said = f"mean {e.ours:.3g} % [{e.low:.3g}, {e.high:.3g}], published {claim.published:g} %"
+    unit, is_error = _unit(claim), claim.measure.examples is not None
+    said = f"mean {e.ours:.3g} {unit} [{e.low:.3g}, {e.high:.3g}], "
+    said += f"published {claim.published:g} {unit}"
     if low < e.low and e.high < high:
         return Outcome.REPRODUCED, f"{said}: within {e.margin:.2g} of it"
-    if e.high < low:
+    if e.high < low and is_error:
         return Outcome.BETTER, f"{said}: lower by more than {e.margin:.2g}"
-    if e.low > high:
-        return Outcome.NOT_REPRODUCED, f"{said}: higher by more than {e.margin:.2g}"
+    if e.low > high or e.high < low:
+        which = "higher" if e.low > high else "lower"
+        return Outcome.NOT_REPRODUCED, f"{said}: {which} by more than {e.margin:.2g}"
     return Outcome.INCONCLUSIVE, f"{said}: the interval crosses a margin of {e.margin:.2g}"
 
 
