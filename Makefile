@@ -3,10 +3,12 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup compare performance scale test test-slow lint reports data lock clean
+.PHONY: help setup compare reproduce performance scale test test-slow lint reports data lock clean
 
 PYTHON ?= python3
 SUITE ?= quick
+PAPER ?=
+SCALE ?= reduced
 WORKERS ?=
 ARGS ?=
 bin := .venv/bin
@@ -27,6 +29,10 @@ $(installed): requirements.lock
 
 compare: $(installed)  ## train SUITE (quick), or what is missing of it, and write its report
 	$(bin)/python -m benchmarks run $(SUITE) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
+
+reproduce: $(installed)  ## run what the claims of PAPER (all) need at SCALE (reduced), and judge them
+	$(bin)/python -m benchmarks reproduce $(PAPER) --scale $(SCALE) \
+	    $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 performance: $(peers)  ## time the program against its peers, which it installs: half an hour
 	$(bin)/python -m benchmarks performance $(ARGS)

@@ -10,6 +10,7 @@ from benchmarks import data_commands, diff, store_commands
 from benchmarks.options import (
     Parser,
     add_reports,
+    add_results,
     add_suite,
     cores,
     count,
@@ -64,6 +65,22 @@ def _parser() -> Parser:
     watching.add_argument(
         "--watch", type=positive, metavar="SECONDS", help="say it again and again, until Ctrl-C"
     )
+    reproducing = command(
+        "reproduce", _reproduce, "Run what papers' claims need, and set their figures beside ours."
+    )
+    reproducing.add_argument(
+        "paper", nargs="?", metavar="PAPER", help="a citation key (default: all papers)"
+    )
+    reproducing.add_argument(
+        "--scale",
+        choices=["reduced", "paper"],
+        default="reduced",
+        help="small networks and data, or the papers' own protocols (default: reduced)",
+    )
+    reproducing.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="cpu")
+    add_results(reproducing)
+    add_reports(reproducing)
+    _add_run_options(reproducing)
     command("report", _report, "Write a suite's report from the stored records.", suite=True)
     command(
         "portraits",
@@ -245,8 +262,38 @@ def _run(options: argparse.Namespace) -> int:
             f"'python -m benchmarks report {options.suite}' writes the report",
             file=sys.stderr,
         )
+    elif suite.paper:
+        from benchmarks import reproduction
+
+        reproduction.archive(suite, device, options.results, options.reports)
+        reproduction.write_report(suite.paper, options.reports)
     else:
         write_report(suite, device, command, options.results, options.reports)
+    return 1 if crashed else 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from benchmarks import reproduction
+    from benchmarks.options import device_of
+    from benchmarks.run import Interrupted
+
+    if options.shard:
+        raise Problem("--shard: 'run SUITE --shard i/n' trains a part of one of the paper's suites")
+    papers, device = reproduction.known(options.paper), device_of(options)
+    executor = _executor(options)
+    try:
+        crashed = reproduction.reproduce(
+            papers,
+            options.scale,
+            device=device,
+            executor=lambda: executor(device),
+            results=options.results,
+            reports=options.reports,
+        )
+    except Interrupted as interrupted:
+        print(interrupted, file=sys.stderr)
+        return 130
+    reproduction.summary(options.reports)
     return 1 if crashed else 0
 
 

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from benchmarks import catalogue, store
 from benchmarks.catalogue import FAMILIES, INDENT, docstring_lines
 from benchmarks.explorer import STORY, explorer_data
-from benchmarks.references import KEY, Reference, references
+from benchmarks.references import KEY, PATH, Reference, references
 from benchmarks.typography import formula
 
 PAGE = "index.html"
@@ -146,7 +146,7 @@ def write(reports: Path) -> Path:
         families=FAMILIES,
         cards=cards,
         references=sorted(
-            (work for key, work in references().items() if key in cited),
+            (work for key, work in references(PATH).items() if key in cited),
             key=lambda work: (work.year, work.key),
         ),
     )
@@ -275,7 +275,7 @@ class Era(NamedTuple):
 
 def eras(cards: list[Card]) -> list[Era]:
     """The timeline: every card in its era and year."""
-    works = references()
+    works = references(PATH)
     starts = [start for start, *_ in ERAS]
     found = []
     for (start, name, text, keys), after in zip(ERAS, [*starts[1:], None], strict=True):

@@ -95,12 +95,14 @@ def suite_of(options: argparse.Namespace):
     """
     from benchmarks.suite import FIRST_TUNING_SEED, read
 
-    suite, device = read(options.suite), _device(options)
+    suite, device = read(options.suite), device_of(options)
     command, name = f"make compare SUITE={options.suite}", suite.name
     extra = []
     if options.seeds is not None:
         if options.seeds > FIRST_TUNING_SEED:
             raise Problem(f"--seeds: {options.seeds} must be at most {FIRST_TUNING_SEED}")
+        if suite.paper:
+            raise Problem(f"--seeds: those of {options.suite} are a paper's, see its claims file")
         name += f"-{options.seeds}-seeds"
         suite = suite.model_copy(update={"seeds": options.seeds})
         extra.append(f"--seeds {options.seeds}")
@@ -112,7 +114,8 @@ def suite_of(options: argparse.Namespace):
     return suite.model_copy(update={"name": name}), device, command
 
 
-def _device(options: argparse.Namespace) -> str:
+def device_of(options: argparse.Namespace) -> str:
+    """The device asked for. Raises Problem if it is not there."""
     import torch
 
     there = {

@@ -1,4 +1,4 @@
-"""The works that docstrings cite by key, from ``techniques/references.bib``."""
+"""The works that docstrings and claims cite by key, from two BibTeX files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import NamedTuple
 import techniques
 from benchmarks.typography import unlatex
 
-PATH = Path(techniques.__file__).parent / "references.bib"
+PATH = Path(techniques.__file__).parent / "references.bib"  # of the techniques
+OF_CLAIMS = Path(__file__).parent / "papers" / "references.bib"  # only claims cite these
 KEY = r"[a-z]+\d{4}[a-z]*"
 _VENUE = ("journal", "booktitle", "howpublished", "institution", "school")
 
@@ -24,13 +25,14 @@ class Reference(NamedTuple):
     venue: str
 
 
-def references() -> dict[str, Reference]:
-    """Every entry by its key; the file has one field a line, which a test sees to."""
+def references(*paths: Path) -> dict[str, Reference]:
+    """Every entry of the files by its key; they have one field a line, which a test sees to."""
     found = {}
-    text = PATH.read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in paths)
     for key, body in re.findall(rf"@[a-z]+\{{({KEY}),\n(.*?)^\}}", text, re.DOTALL | re.MULTILINE):
         fields = {name: unlatex(value) for name, value in re.findall(r"(\w+) = \{(.+)\},", body)}
-        venue = next(fields[name] for name in _VENUE if name in fields)
+        preprint = f"arXiv {fields.get('eprint', '')}"
+        venue = next((fields[name] for name in _VENUE if name in fields), preprint)
         parts = [f"{venue} {fields.get('volume', '')}".strip(), fields.get("pages", "")]
         found[key] = Reference(
             key,

@@ -18,6 +18,7 @@ from benchmarks import (
     figures,
     museum,
     portraits,
+    reproduction,
     store,
     tables,
     webpage,
@@ -54,6 +55,10 @@ def write_report(suite: Suite, device: str, command: str, results: Path, reports
     ``command`` is what makes the same again, for the report to say. Raises Problem if there is no
     finished trial.
     """
+    if suite.paper is not None:
+        raise Problem(
+            f"suite {suite.name}: 'make reproduce PAPER={suite.paper}' writes its paper's report"
+        )
     trials, choices, records = outcome(suite, device=device, results=results, reports=reports)
     for trial in trials:
         record = records.get(trial.key, {})
@@ -117,6 +122,8 @@ def write_all(reports: Path) -> None:
     t1 = reports / catalogue.SUITE / "tables" / "T1-test-error.csv"
     page = catalogue.page(pd.read_csv(t1) if t1.exists() else None)
     store.write_atomically(reports / catalogue.PAGE, page.encode())
+    reproduction.write_all(reports)
+    print(_shown(reports / "papers.md"), file=sys.stderr)
     try:
         print(_shown(museum.write(reports)), file=sys.stderr)
     except Problem as problem:

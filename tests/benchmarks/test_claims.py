@@ -132,7 +132,11 @@ NO_SUCH_METRIC = (
         ("numeric", {"published": None, "unit": None}, "published: field required"),
         ("numeric", {"published": "-1"}, "published: -1 must lie in [0, 100]"),
         ("numeric", {"published": "nan"}, "published: input should be a finite number"),
-        ("numeric", {"metric": '"trained"'}, "margin: trained has none, say what difference matters"),
+        (
+            "numeric",
+            {"metric": '"trained"'},
+            "margin: trained has none, say what difference matters",
+        ),
         ("numeric", {"cell": '{ recipe = "plain" }'}, "cell.depth: test_error_pct needs one"),
         ("threshold", {"metric": '"test_error_pct"'}, "metric: input should be 'trained', got"),
         ("threshold", {"expected": '"dies"'}, "expected: input should be 'trains' or 'fails'"),

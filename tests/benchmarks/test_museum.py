@@ -17,7 +17,7 @@ from benchmarks import catalogue, museum
 from benchmarks.explorer import explorer_data
 from benchmarks.options import ROOT
 from benchmarks.problem import Problem
-from benchmarks.references import references
+from benchmarks.references import PATH, references
 from benchmarks.typography import formula, unlatex
 from techniques.optimisation import adam
 from tests.benchmarks.museum_reports import committed, made_up, with_filters
@@ -413,7 +413,7 @@ def test_keys_are_links_to_the_references():
 
 
 def test_references_are_plain_text():
-    works = references()
+    works = references(PATH)
     text = (ROOT / "techniques" / "references.bib").read_text(encoding="utf-8")
     assert set(works) == set(re.findall(r"@\w+\{(\w+),", text))
     assert works["hochreiter1991"].venue == "Technische Universität München"

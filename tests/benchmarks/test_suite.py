@@ -26,7 +26,7 @@ def suite_file(tmp_path):
 FAULTS = {
     "unknown field": (
         GOOD.replace("width", "breadth"),
-        "breadth: unknown field; allowed: name, title, data, factors, recipes",
+        "breadth: unknown field; allowed: name, title, paper, scale, data",
     ),
     "unknown field inside": (
         GOOD.replace("updates", "epochs", 1),
