@@ -226,6 +226,9 @@ def _cells(name: str, results: Results, paper: Paper) -> pd.DataFrame:
         used = {c.metric for c in paper.claims if c.suite == name}
         metrics = [m for m in METRICS if m in used or m in SHOWN]
     cells = dict.fromkeys(zip(results.trials["technique"], results.trials["depth"], strict=True))
+    if sweeps()[name].paper != paper.key:  # a suite with much else in it
+        claimed = {(c.recipe, c.depth) for claim in paper.claims for c in claim.cells.values()}
+        cells = [cell for cell in cells if cell in claimed]
     rows = []
     for technique, depth in cells:
         own = results.of(technique, [depth])
