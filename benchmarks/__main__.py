@@ -190,6 +190,7 @@ TLS = {
 
 
 def _list(options: argparse.Namespace) -> int:
+    from benchmarks import claims
     from benchmarks.datasets import DATA_SETS
     from benchmarks.progress import say
     from benchmarks.suite import names, read
@@ -205,6 +206,12 @@ def _list(options: argparse.Namespace) -> int:
     for name, recipe in RECIPES.items():
         slots = recipe.settings()
         say(f"  {name:26}{', '.join(slot['technique'] for slot in slots.values())}")
+    say("papers, whose claims 'reproduce' judges")
+    for key in claims.names():
+        try:
+            say(f"  {key:26}{len(claims.read(key).claims)} claims")
+        except Problem as problem:
+            say(f"  {key:26}cannot be read: {problem}")
     say("data sets")
     for name, data in DATA_SETS.items():
         say(f"  {name:26}{data.about}")

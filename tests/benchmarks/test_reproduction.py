@@ -1,0 +1,114 @@
+"""A paper's report: its claims judged, its cells, and all papers on one page."""
+
+import csv
+import io
+
+import pytest
+
+from benchmarks import claims, reproduction
+from benchmarks.executors import in_process
+from benchmarks.experiment import experiments
+from benchmarks.problem import Problem
+from tests.benchmarks.test_experiment import TOY
+
+KEY = TOY.paper  # a paper that references.bib has
+CLAIMS = f"""
+key = "{KEY}"
+
+[[claims]]
+id = "low-below-high"
+kind = "ordinal"
+where = "Table 1"
+statement = "low is below high | by *far*"
+verified = "memory"
+published = 4.0
+unit = "m"
+departs = "toy"
+scale = "reduced"
+suite = "toy"
+metric = "height"
+lower = {{ recipe = "low", depth = 2 }}
+higher = {{ recipe = "high", depth = 2 }}
+margin = 1.0
+"""
+
+
+@pytest.fixture
+def papers(tmp_path, monkeypatch):
+    """One paper with one claim on a toy experiment; gives the folder of reports."""
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / f"{KEY}.toml").write_text(CLAIMS)
+    (folder / f"{KEY}.md").write_text('High is {{ cell("toy", "high", 2, "height") }} m.\n')
+    monkeypatch.setattr(claims, "FOLDER", folder)
+    monkeypatch.setitem(experiments(), "toy", TOY)
+    monkeypatch.setattr(reproduction, "sweeps", lambda: {"toy": TOY})
+    reproduction._read.cache_clear()
+    yield tmp_path / "reports"
+    reproduction._read.cache_clear()
+
+
+def reproduce(reports):
+    return reproduction.reproduce(
+        [KEY],
+        "reduced",
+        device="cpu",
+        executor=lambda: in_process(reports.parent / "results"),
+        results=reports.parent / "results",
+        reports=reports,
+    )
+
+
+def test_a_paper_is_run_judged_and_reported(papers):
+    assert reproduce(papers) == 0
+    page = (papers / "papers" / KEY / "README.md").read_text()
+    assert "| low-below-high | Table 1 | ordinal | 4 m (memory) | 4 [4, 4] m | 10 | reduced" in page
+    assert "REPRODUCED" in page
+    assert r"low is below high \| by \*far\*" in page
+    assert "High is 7.045 [7.01, 7.08] m." in page
+    rows = list(csv.DictReader(io.StringIO((papers / "papers.csv").read_text())))
+    assert list(rows[0]) == list(reproduction.COLUMNS)
+    assert rows[0]["paper"] == KEY
+    assert rows[0]["verdict"] == "REPRODUCED"
+    assert float(rows[0]["ours"]) == pytest.approx(4.0)
+    overview = (papers / "papers.md").read_text()
+    assert "1 claims of 1 papers" in overview
+    assert "All suites have been run." in overview
+
+
+def test_reports_come_again_byte_for_byte_from_the_archive_alone(papers):
+    reproduce(papers)
+    before = {p: p.read_bytes() for p in papers.rglob("*") if p.is_file()}
+    reproduction._read.cache_clear()
+    reproduction.write_all(papers)  # knows nothing of the store
+    assert {p: p.read_bytes() for p in papers.rglob("*") if p.is_file()} == before
+
+
+def test_what_was_not_run_is_said(papers):
+    reproduction.write_all(papers)
+    page = (papers / "papers" / KEY / "README.md").read_text()
+    assert "NOT TESTED" in page
+    assert "High is (not run) m." in page
+    assert "not run yet: about 0.033 hours of one core" in page  # 40 times 3 seconds
+    overview = (papers / "papers.md").read_text()
+    assert f"| toy | {KEY} | reduced | 0.033 |" in overview
+
+
+def test_a_scale_that_a_paper_lacks_runs_nothing(papers):
+    assert reproduction.sweeps_of(KEY, "paper") == []
+    assert reproduction.sweeps_of(KEY, "reduced") == [TOY]
+
+
+def test_an_unknown_paper_is_told_with_those_that_are_known(papers):
+    with pytest.raises(Problem, match=f"'nobody1900' has no claims file; allowed: {KEY}"):
+        reproduction.known("nobody1900")
+    assert reproduction.known(None) == [KEY]
+
+
+def test_a_suites_hours_grow_with_its_updates():
+    from benchmarks.suite import read
+
+    suite = read("ioffe2015bn")
+    budget = suite.budget.model_copy(update={"updates": 2 * suite.budget.updates})
+    twice = suite.model_copy(update={"budget": budget})
+    assert 1.8 < reproduction.hours(twice) / reproduction.hours(suite) <= 2
