@@ -251,8 +251,11 @@ def read(suite: str) -> Suite:
     try:
         table = read_toml(path)
     except FileNotFoundError:
-        known = ", ".join(names())
-        raise Problem(f"suite {suite}: no such suite; allowed: {known}, or a .toml file") from None
+        near = ", ".join(get_close_matches(suite, names(), n=5, cutoff=0))
+        raise Problem(
+            f"suite {suite}: no such suite; allowed: {near} and the others that 'python -m "
+            "benchmarks list' shows, or a .toml file"
+        ) from None
     try:
         found = Suite.model_validate(table)
     except ValidationError as error:

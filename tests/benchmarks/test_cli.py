@@ -41,8 +41,8 @@ def test_help_does_not_load_torch():
         (["run", "smoke", "--device", "tpu"], "invalid choice: 'tpu'"),
         (["run", "smoke", "--device", "mps"], "--device: mps is not available here; allowed: auto"),
         (
-            ["report", "nosuch"],
-            "suite nosuch: no such suite; allowed: depth, factorial, quick, smoke",
+            ["report", "dept"],
+            "suite dept: no such suite; allowed: depth, ",
         ),
         (
             ["data", "fetch", "imagenet"],
