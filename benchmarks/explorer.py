@@ -14,10 +14,10 @@ A cell that was not run is not there. One that was:
      "error": [median, low, high], in %, and "lr", if any run has finished,
      "curve": [medians, lows, highs] of the validation error in %, one for each of ``updates``,
      "start", "end": {"gradient": [medians, lows, highs], "saturated": the same, in %}, by layer,
-     "filters": {"side": pixels, "images": [base64 of int8, row by row, 127 the largest weight]}}
+     "filters": {"side": pixels,
+                 "start", "end": [base64 of int8, row by row, 127 the largest weight]}}
 
-``filters`` is there for the cells that ``data/filters.csv.gz`` has, if a suite has that table: one
-row a pixel, ``technique,depth,unit,pixel,weight``, of one run's first layer.
+``filters`` is there for the cells that the report has portraits of (``benchmarks.portraits``).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.catalogue import SUITE
 from benchmarks.palette import COLOURS, GREY, MARKERS, family
+from benchmarks.portraits import FILE, Portrait, load
 from benchmarks.problem import Problem
 from benchmarks.statistics import median_interval
 from benchmarks.suite import Suite, stored
@@ -77,8 +77,11 @@ def _suite_data(folder: Path, suite: Suite) -> dict:
     curves = _read(folder / "data" / "curves.csv.gz", "update", "valid_error_pct")
     layers = _read(folder / "data" / "layers.csv.gz", "update", "layer", "gradient_rms")
     layers["saturated_pct"] = 100 * layers["saturated"].astype(float)
-    filters = folder / "data" / "filters.csv.gz"
-    images = _images(_read(filters, "unit", "pixel", "weight")) if filters.exists() else {}
+    keys = dict.fromkeys(_read(folder / "data" / "trials.csv", "key")["key"])
+    portraits = {
+        (portrait.technique, portrait.histogram.shape[1]): portrait
+        for portrait in load(folder / FILE, keys)
+    }
 
     lr = rates[rates["chosen"]].set_index(["technique", "depth"])["lr"].to_dict()
     curve = _by(curves, "update", "valid_error_pct")
@@ -108,8 +111,8 @@ def _suite_data(folder: Path, suite: Suite) -> dict:
                     name: _intervals(probed[name, update].get(at, {}), range(1, depth + 1))
                     for name in ("gradient", "saturated")
                 }
-        if at in images:
-            cell["filters"] = images[at]
+        if at in portraits:
+            cell["filters"] = _filters(portraits[at])
         cells[name][str(depth)] = cell
 
     families: dict[str, list[str]] = {}
@@ -173,14 +176,10 @@ def _short(number: float) -> float | None:
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e6 else rounded
 
 
-def _images(weights: pd.DataFrame) -> dict[tuple, dict]:
-    """Cell -> a picture of each unit's weights, on a scale of its own from -127 to 127."""
-    found: dict[tuple, dict] = {}
-    for (technique, depth, _), unit in weights.groupby(["technique", "depth", "unit"]):
-        picture = unit.sort_values("pixel")["weight"].to_numpy(float)
-        scaled = np.rint(127 * picture / max(np.abs(picture).max(), 1e-30)).astype(np.int8)
-        cell = found.setdefault(
-            (technique, depth), {"side": math.isqrt(len(picture)), "images": []}
-        )
-        cell["images"].append(base64.b64encode(scaled.tobytes()).decode())
-    return found
+def _filters(portrait: Portrait) -> dict:
+    """Pictures of a run's first units, before the first update and after the last."""
+    before, after = (
+        [base64.b64encode(picture.tobytes()).decode() for picture in moment]
+        for moment in portrait.filters
+    )
+    return {"side": portrait.filters.shape[-1], "start": before, "end": after}

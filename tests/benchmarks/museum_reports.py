@@ -9,10 +9,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmarks import tables
 from benchmarks.options import ROOT
+from benchmarks.portraits import FILE, Portrait, save
 from benchmarks.suite import Suite
 
 UPDATES = (0, 5, 10)
@@ -97,6 +99,8 @@ def made_up(
         (folder / part).mkdir(parents=True)
     settings = {"device": "cpu", "command": "make", "suite": suite.model_dump(mode="json")}
     (folder / "suite.json").write_text(json.dumps(settings))
+    keys = [{"key": f"{recipe} {depth}"} for recipe, depth in runs]
+    pd.DataFrame(keys).to_csv(folder / "data" / "trials.csv", index=False)
     t1.to_csv(folder / "tables" / "T1-test-error.csv", index=False)
     pd.DataFrame(rates).to_csv(folder / "tables" / "T4-learning-rates.csv", index=False)
     own = ["technique", "depth", "seed", "update"]
@@ -105,17 +109,22 @@ def made_up(
     return folder
 
 
-def with_filters(
-    folder: Path, weights: Mapping[tuple[str, int], Sequence[Sequence[float]]]
-) -> None:
-    """Store first-layer weights, unit by unit, beside a report."""
-    rows = [
-        {"technique": recipe, "depth": depth, "unit": unit, "pixel": pixel, "weight": weight}
-        for (recipe, depth), units in weights.items()
-        for unit, picture in enumerate(units)
-        for pixel, weight in enumerate(picture)
+def with_filters(folder: Path, filters: Mapping[tuple[str, int], Sequence]) -> None:
+    """Store portraits of runs beside a report; filters (before and after, unit, side, side)."""
+    found = [
+        Portrait(
+            key=f"{recipe} {depth}",
+            technique=recipe,
+            seed=0,
+            as_recorded=True,
+            low=0.0,
+            high=1.0,
+            histogram=np.zeros((2, depth, 3), np.int32),
+            filters=np.array(pictures, np.int8),
+        )
+        for (recipe, depth), pictures in filters.items()
     ]
-    _save(folder / "data" / "filters.csv.gz", rows, list(rows[0]))
+    save(folder / FILE, found)
 
 
 def _save(path: Path, rows: list[dict], columns: list[str]) -> None:

@@ -362,14 +362,15 @@ def test_made_up_failures(open_page, tmp_path):
 
 def test_filters_are_shown_where_they_are_stored_and_no_empty_panel_elsewhere(open_page, tmp_path):
     folder = made_up(tmp_path, {("plain", 1): [5, 7, 6], ("relu", 1): [4, 4, 4]})
-    with_filters(folder, {("plain", 1): [[0.5, -1.0, 0.0, 1.0], [0.0] * 4]})
+    before, after = [[[1, 2], [3, 4]]] * 2, [[[64, -127], [0, 127]], [[0, 0], [0, 0]]]
+    with_filters(folder, {("plain", 1): [before, after]})
     page = open_page(museum.write(tmp_path).as_uri())
     panel = page.locator("#figure-filters")
-    assert panel.is_visible() and panel.locator("[role=img]").count() == 1
-    assert (
-        panel.locator("[role=img]").get_attribute("aria-label") == "2 first-layer filters of plain"
-    )
-    pixels = panel.locator("canvas").first.evaluate(
+    pictures = panel.locator("[role=img]")
+    assert panel.is_visible() and pictures.count() == 2
+    label = "2 first-layer filters of plain, after training"
+    assert pictures.last.get_attribute("aria-label") == label
+    pixels = pictures.last.locator("canvas").first.evaluate(
         "canvas => [...canvas.getContext('2d').getImageData(0, 0, 2, 2).data]"
     )
     assert pixels[::4] == [192, 1, 128, 255] and set(pixels[3::4]) == {255}

@@ -130,13 +130,15 @@ def test_a_cell_that_the_suite_leaves_out_is_not_there(page):
 
 def test_filters_are_shown_where_they_are_stored(tmp_path):
     folder = made_up(tmp_path, {("plain", 1): [5, 7, 6], ("relu", 1): [4, 4, 4]})
-    with_filters(folder, {("plain", 1): [[0.5, -1.0, 0.0, 1.0], [0.0] * 4]})
+    before, after = [[[1, 2], [3, 4]]] * 2, [[[64, -127], [0, 127]], [[0, 0], [0, 0]]]
+    with_filters(folder, {("plain", 1): [before, after], ("gone", 1): [before, after]})
     cells = explorer_data(tmp_path)["suites"]["made-up"]["cells"]
     assert "filters" not in cells["relu"]["1"]
     filters = cells["plain"]["1"]["filters"]
     assert filters["side"] == 2
-    first, second = (list(base64.b64decode(image)) for image in filters["images"])
-    assert first == [64, 256 - 127, 0, 127] and second == [0] * 4  # bytes of int8
+    start, end = ([list(base64.b64decode(i)) for i in filters[when]] for when in ("start", "end"))
+    assert start == [[1, 2, 3, 4]] * 2
+    assert end == [[64, 256 - 127, 0, 127], [0] * 4]  # bytes of int8
 
 
 class Strict(BaseModel):
@@ -169,7 +171,8 @@ class Moment(Strict):
 
 class Filters(Strict):
     side: int
-    images: list[str]
+    start: list[str]
+    end: list[str]
 
 
 class Cell(Strict):

@@ -1,5 +1,6 @@
 """Every fault of a suite file is one line that names file, field, value and what is allowed."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -8,7 +9,7 @@ import pytest
 
 from benchmarks.plan import Choice, reporting_trials, tuning_trials
 from benchmarks.problem import Problem
-from benchmarks.suite import FOLDER, names, read
+from benchmarks.suite import FOLDER, Suite, names, read
 
 GOOD = (FOLDER / "smoke.toml").read_text().replace('name = "smoke"', 'name = "mine"')
 
@@ -178,3 +179,32 @@ def test_a_recipe_is_run_at_its_own_depths_only(suite_file):
     assert [trial.cell for trial in reported] == [
         c for c in suite.cells for _ in range(suite.seeds)
     ]
+
+
+def test_layers_of_unlike_width_make_one_depth(suite_file):
+    text = re.sub(r"^(width|depths) = .*\n", "", GOOD, flags=re.MULTILINE)
+    suite = read(str(suite_file("widths = [5, 9, 7]\n" + text)))
+    assert (suite.depths, suite.width) == ((3,), 9)
+    assert Suite.model_validate_json(suite.model_dump_json()) == suite
+    [trial, *_] = tuning_trials(suite, "cpu")
+    assert trial.layers == (5, 9, 7) and trial.config["widths"] == [5, 9, 7]
+    with pytest.raises(Problem, match="depths: leave it out where widths are given"):
+        read(str(suite_file("widths = [5, 9, 7]\ndepths = [2]\n" + text)))
+
+
+def test_layers_of_one_width_keep_the_keys_of_their_trials():
+    """``widths`` is in a trial's config only where it is given."""
+    suite = read("smoke")
+    assert "widths" not in tuning_trials(suite, "cpu")[0].config
+
+
+def test_one_rate_needs_no_tuning(suite_file):
+    text = re.sub(r"^lr = .*$", "lr = [0.1]", GOOD, flags=re.MULTILINE)
+    text = re.sub(r"(\[tuning\].*)seeds = \d+", r"\1seeds = 0", text, flags=re.DOTALL)
+    suite = read(str(suite_file(text)))
+    assert tuning_trials(suite, "cpu") == []
+    assert {trial.lr for trial in reporting_trials(suite, "cpu", {})} == {0.1}
+    assert len(reporting_trials(suite, "cpu", {})) == len(suite.cells) * suite.seeds
+    several = text.replace("lr = [0.1]", "lr = [0.1, 0.2]")
+    with pytest.raises(Problem, match="seeds: 0 must be at least 1 to choose of 2 rates"):
+        read(str(suite_file(several)))

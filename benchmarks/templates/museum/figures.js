@@ -163,11 +163,17 @@ function drawFilters() {
   const holder = figure.select(".filters");
   holder.selectChildren().remove();
   for (const name of stored) {
-    const { side, images } = cellOf(name).filters;
+    const { side, start, end } = cellOf(name).filters;
     const part = holder.append("div");
     part.append("p").text(name);
-    const pictures = part.append("div").attr("role", "img");
-    pictures.attr("aria-label", `${images.length} first-layer filters of ${name}`);
-    images.forEach((image) => pictures.append(() => filterPicture(image, side)));
+    for (const [images, when] of [
+      [start, "before training"],
+      [end, "after training"],
+    ]) {
+      const pictures = part.append("div").attr("role", "img");
+      const label = `${images.length} first-layer filters of ${name}, ${when}`;
+      pictures.attr("aria-label", label).append("p").text(when);
+      images.forEach((image) => pictures.append(() => filterPicture(image, side)));
+    }
   }
 }
