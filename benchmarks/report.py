@@ -22,6 +22,7 @@ from benchmarks import (
     tables,
     webpage,
 )
+from benchmarks.archive import save_archive
 from benchmarks.factorial import effects_table
 from benchmarks.grids import grids_of
 from benchmarks.markup import latex_macros, markdown, markdown_table, text_table
@@ -71,7 +72,7 @@ def write_report(suite: Suite, device: str, command: str, results: Path, reports
     # records that still count stay in the archive even if the suite no longer asks for them
     archive = archive_of(reports, suite)
     kept = {k: r for k, r in store.load_archive(archive).items() if is_current(r["config"])}
-    store.save_archive(archive, (kept | records).values())
+    save_archive(archive, (kept | records).values())
     settings = {"device": device, "command": command, "suite": suite.model_dump(mode="json")}
     text = json.dumps(settings, indent=1) + "\n"
     store.write_atomically(reports / suite.name / "suite.json", text.encode())

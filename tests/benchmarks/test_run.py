@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import store
+from benchmarks.archive import save_archive
 from benchmarks.environment import peak_memory
 from benchmarks.executors import Waiting, crashed, in_process, in_workers, save_new
 from benchmarks.plan import (
@@ -419,7 +420,7 @@ def test_the_store_goes_before_the_archive_but_a_crash_does_not(suite, tmp_path)
     old = {"key": trial.key, "schema": 1, "status": "ok", **parts, "from": "archive"}
     new = {**old, "from": "store"}
     results, reports = tmp_path / "results", tmp_path / "reports"
-    store.save_archive(archive_of(reports, suite), [old])
+    save_archive(archive_of(reports, suite), [old])
     archived = store.load_archive(archive_of(reports, suite))
     assert known_records([trial], results, archived) == {trial.key: old}
     store.save(results, new)
