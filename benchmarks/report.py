@@ -25,7 +25,7 @@ from benchmarks import (
 from benchmarks.archive import save_archive
 from benchmarks.factorial import effects_table
 from benchmarks.grids import grids_of
-from benchmarks.markup import latex_macros, markdown, markdown_table, text_table
+from benchmarks.markup import code, latex_macros, markdown, markdown_table, text_table
 from benchmarks.metrics import Results, results_of
 from benchmarks.performance import report as performance
 from benchmarks.plan import Cell, Choice
@@ -309,7 +309,7 @@ def _render(template: str, words: Mapping[str, object]) -> bytes:
         keep_trailing_newline=True,
         autoescape=False,  # Markdown; what comes from outside goes through markdown
     )
-    environment.filters["md"] = markdown
+    environment.filters |= {"md": markdown, "code": code}
     return environment.get_template(template).render(words).encode()
 
 

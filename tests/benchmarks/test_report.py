@@ -8,12 +8,13 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 from matplotlib.axes import Axes
 
 from benchmarks import figures, store
 from benchmarks.__main__ import main
 from benchmarks.archive import condensed, save_archive
-from benchmarks.markup import latex, markdown
+from benchmarks.markup import code, latex, markdown
 from benchmarks.palette import family, panels
 from benchmarks.plan import choose, reporting_trials, tuning_trials
 from benchmarks.problem import Problem
@@ -378,8 +379,42 @@ def test_latex_tables_compile(known, tmp_path):
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-def test_markdown_is_escaped():
+HOSTILE = [
+    "a_b|c<script>*", "[x](http://e.com)", "[x][y]", "![x](y.png)", "[^1]", "[ ]", "[x]: y",
+    "[1, 2](y)", "[1, 2]: y", "&lt;b&gt; &amp; &#42; a & b", "~~gone~~", "$x^2$ $$y$$",
+    "`code` ``", "__a__ **b**", "back\\slash\\", "\\[x\\]", "<!-- x -->", "é 中文 \u202e → ∞",
+    "{% raw %} {{ x }}", "50 % #1", "'\"", "two\nlines", "a" * 200, "[" * 100 + "_" * 100,
+]  # fmt: skip
+
+
+def shown(cells: list[str]) -> list[str]:
+    """What a reader of a table's first row sees, cell by cell; fails where there is markup."""
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    tokens = parser.parse(f"| {' | '.join(cells)} |\n|{' --- |' * len(cells)}\n\n[^1]: z\n")
+    texts = []
+    for token in tokens[: next(i for i, t in enumerate(tokens) if t.type == "table_close")]:
+        if token.type == "inline":
+            assert {t.type for t in token.children} <= {"text", "text_special"}, token.content
+            texts.append("".join(t.content for t in token.children))
+    return texts
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markdown_shows_any_text_as_it_is(text):
+    assert shown([markdown(text), "x"]) == [text.replace("\n", " "), "x"]
+
+
+def test_markdown_leaves_intervals_readable_and_nothing_else_in_brackets():
+    for text in ("7.5 [5.0, 10.0] 5/6", "[-1, +2.5]", "[100, never]"):
+        assert markdown(text) == text and shown([text]) == [text]
     assert markdown("a_b|c<script>*") == r"a\_b\|c\<script\>\*"
+    assert markdown("a & b [x] [1, 2](y)") == r"a \& b \[x\] \[1, 2\](y)"
+
+
+@pytest.mark.parametrize("text", ["make x", "a`b", "`", "``a``", "a\\_b"])
+def test_code_shows_any_text_as_it_is(text):
+    (token,) = MarkdownIt("commonmark").parse(code(text))[1].children
+    assert (token.type, token.content) == ("code_inline", text)
 
 
 def test_an_empty_sweep_and_a_half_done_one_make_no_traceback(known, tmp_path, capsys):
