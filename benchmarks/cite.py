@@ -101,7 +101,22 @@ def results_json(
         "claims": tables.get("T10-claims", pd.DataFrame()).to_dict("records"),
         "tables": printed,
     }
-    return (json.dumps(_plain(content), indent=1, ensure_ascii=False) + "\n").encode()
+    return _lines(_plain(content)).encode()
+
+
+def _lines(content: Mapping) -> str:
+    """JSON with a field a line, of a list of objects an object a line: small, and to be diffed."""
+
+    def text(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    fields = []
+    for name, value in content.items():
+        said = text(value)
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            said = "[\n" + ",\n".join(map(text, value)) + "\n]"
+        fields.append(f"{text(name)}: {said}")
+    return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
 def _indexed(table: pd.DataFrame) -> dict[tuple[str, int], dict]:

@@ -24,6 +24,7 @@ from benchmarks.measures import (
     pretraining_updates,
     seconds_clock,
     trainability,
+    updates_to_target,
 )
 from benchmarks.metrics import Results
 from benchmarks.resampling import probability_of_improvement
@@ -180,8 +181,10 @@ def cost_table(
     medians.
     ``*_expected`` is the cost of trying again until a run gets there.
     """
-    hits = curves[curves["train_error_pct"] <= target]
-    reached = hits.groupby(["technique", "depth", "seed"])["update"].min().to_dict()
+    seen = {
+        run: (curve["update"].tolist(), curve["train_error_pct"].astype(float).tolist())
+        for run, curve in curves.sort_values("update").groupby(["technique", "depth", "seed"])
+    }
     configs = {trial.cell: trial.config for trial in trials}
     cells = cells_of(finished(frame))
     rows = []
@@ -190,9 +193,7 @@ def cost_table(
         row: dict[str, object] = {"technique": technique, "depth": depth, "n": len(done)}
         if len(done):
             at = [
-                float(reached.get((technique, depth, seed), math.inf))
-                if status == "ok"
-                else math.inf
+                updates_to_target(*seen.get((technique, depth, seed), ([], [])), target, status)
                 for seed, status in zip(done["seed"], done["status"], strict=True)
             ]
             row["n_reached"] = sum(map(math.isfinite, at))

@@ -8,7 +8,6 @@ wider than two columns of a paper, so that it can be read in one.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib
@@ -37,6 +36,7 @@ from benchmarks.palette import (
     PAPER,
     panels,
 )
+from benchmarks.pictures import smaller_svg
 from benchmarks.statistics import median_interval
 from benchmarks.suite import Suite
 
@@ -63,7 +63,7 @@ def error_against_depth(suite: Suite, table: pd.DataFrame) -> bytes:
             return False
         y = rows["test_error_pct"]
         bars = [y - rows["low"], rows["high"] - y]
-        axes.errorbar(rows["depth"], y, bars, capsize=2, elinewidth=0.8, **style)
+        axes.errorbar(rows["depth"], y, bars, elinewidth=0.8, **style)
         return True
 
     def dress(axes: Axes) -> None:
@@ -583,13 +583,4 @@ def svg(figure: Figure) -> bytes:
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
-    return _SHAPES.sub(_shorter, out.getvalue()).encode()
-
-
-_SHAPES = re.compile(r'(?<= )(?:d|x|y)="[^"]*"')
-_FRACTIONS = re.compile(r"-?[0-9]+\.[0-9]{3,}")
-
-
-def _shorter(shape: re.Match) -> str:
-    """Its numbers to a hundredth of a point: six decimals made up half of a file."""
-    return _FRACTIONS.sub(lambda number: f"{float(number[0]):.2f}", shape[0])
+    return smaller_svg(out.getvalue()).encode()

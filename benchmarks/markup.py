@@ -164,7 +164,19 @@ def _accented(character: str) -> str:
     return f"[U+{ord(character):04X}]"
 
 
+# an interval, which is no link, is to be read in the source too
+_INTERVAL = r"\[[-+]?[0-9.]+, (?:[-+]?[0-9.]+|never)\](?![(\[:])"
+_MARKDOWN = re.compile(rf"({_INTERVAL})|([\\|<>*_`&~$\[\]])")
+
+
 def markdown(text: str) -> str:
-    """Text as Markdown shows it, inside a table too."""
-    text = re.sub(r"&(?=#|\w+;)", "&amp;", text)
-    return re.sub(r"([\\|<>*_`]|\](?=[(\[]))", r"\\\1", text)
+    """Text as Markdown shows it, GitHub's too, inside a table and on one line."""
+    one_line = re.sub(r"\s*[\r\n]\s*", " ", text)
+    return _MARKDOWN.sub(lambda found: found[1] or f"\\{found[2]}", one_line)
+
+
+def code(text: str) -> str:
+    """Text as a code span, in which backslashes escape nothing."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    room = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{room}{text}{room}{fence}"

@@ -165,11 +165,15 @@ def gradient_clock(config: Mapping) -> Clock:
     return Clock(before, float(_GRADIENTS.get(settings["technique"], lambda _: 1)(settings)))
 
 
-def updates_to_target(updates: Sequence[int], errors: Sequence[float], target: float) -> float:
+def updates_to_target(
+    updates: Sequence[int], errors: Sequence[float], target: float, status: str = "ok"
+) -> float:
     """Updates at the first evaluation with error <= target; infinite if there is none.
 
-    An error that is NaN, as after divergence, is no hit.
+    A run that diverges later never got there: it ends with nothing. NaN is no hit.
     """
+    if status != "ok":
+        return math.inf
     hits = (at for at, error in zip(updates, errors, strict=True) if error <= target)
     return float(next(hits, math.inf))
 

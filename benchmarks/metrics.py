@@ -110,9 +110,12 @@ def _of_trials(column: str) -> Callable[[Results], pd.Series]:
 
 def _updates_to_trained(results: Results) -> pd.Series:
     target = TRAINED_BELOW * results.chance_error_pct
+    statuses = results.trials.set_index("seed")["status"]
     return pd.Series(
         {
-            seed: updates_to_target(curve["update"], curve["train_error_pct"].astype(float), target)
+            seed: updates_to_target(
+                curve["update"], curve["train_error_pct"].astype(float), target, statuses[seed]
+            )
             for seed, curve in results.curves.sort_values("update").groupby("seed")
         },
         dtype=float,

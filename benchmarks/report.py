@@ -23,9 +23,10 @@ from benchmarks import (
     tables,
     webpage,
 )
+from benchmarks.archive import save_archive
 from benchmarks.factorial import effects_table
 from benchmarks.grids import grids_of
-from benchmarks.markup import latex_macros, markdown, markdown_table, text_table
+from benchmarks.markup import code, latex_macros, markdown, markdown_table, text_table
 from benchmarks.metrics import Results, results_of
 from benchmarks.performance import report as performance
 from benchmarks.plan import Cell, Choice
@@ -76,7 +77,7 @@ def write_report(suite: Suite, device: str, command: str, results: Path, reports
     # records that still count stay in the archive even if the suite no longer asks for them
     archive = archive_of(reports, suite)
     kept = {k: r for k, r in store.load_archive(archive).items() if is_current(r["config"])}
-    store.save_archive(archive, (kept | records).values())
+    save_archive(archive, (kept | records).values())
     settings = {"device": device, "command": command, "suite": suite.model_dump(mode="json")}
     text = json.dumps(settings, indent=1) + "\n"
     store.write_atomically(reports / suite.name / "suite.json", text.encode())
@@ -315,7 +316,7 @@ def _render(template: str, words: Mapping[str, object]) -> bytes:
         keep_trailing_newline=True,
         autoescape=False,  # Markdown; what comes from outside goes through markdown
     )
-    environment.filters["md"] = markdown
+    environment.filters |= {"md": markdown, "code": code}
     return environment.get_template(template).render(words).encode()
 
 

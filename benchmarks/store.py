@@ -141,15 +141,6 @@ def unmark(folder: Path, name: str) -> None:
     (folder / IN_FLIGHT / name).unlink(missing_ok=True)
 
 
-def save_archive(path: Path, records: Iterable[dict]) -> None:
-    """Write records as gzipped JSON lines, by key, the same bytes for the same records."""
-    lines = [
-        json.dumps(record, sort_keys=True, allow_nan=False, separators=(",", ":")) + "\n"
-        for record in sorted(records, key=lambda r: r["key"])
-    ]
-    write_atomically(path, gzip.compress("".join(lines).encode(), mtime=0))
-
-
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file by new content in one step that survives a kill or a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from statistics import median
 
 import pandas as pd
 
+from benchmarks.archive import condensed
 from benchmarks.datasets import DATA_SETS
 from benchmarks.plan import Cell, Choice
 from benchmarks.statistics import median_interval
@@ -107,7 +108,7 @@ def _reported(trials: Sequence[Trial], records: Mapping[str, dict]):
     for trial in trials:
         record = records.get(trial.key)
         if trial.role == "report" and record is not None and record["status"] != "crashed":
-            yield trial, record
+            yield trial, condensed(record)
 
 
 def cells_of(frame: pd.DataFrame, *keys: str) -> Callable[..., pd.DataFrame]:

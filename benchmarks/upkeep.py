@@ -19,6 +19,7 @@ from typing import NamedTuple
 from pydantic_core import from_json, to_json
 
 from benchmarks import store
+from benchmarks.archive import condensed
 from benchmarks.trial import PROTOCOL, key_of, revisions_of
 
 # What a file or record is:
@@ -268,8 +269,12 @@ def _merge(record: dict, folder: Path) -> tuple[str, str]:
 
 
 def differing(one: dict, other: dict) -> list[str]:
-    """Which of their results two records of a trial do not share, timings aside."""
+    """Which of their results two records of a trial do not share, timings aside.
+
+    One may be of an archive, which has fewer digits and no probes of tuning trials.
+    """
     parts = ("status", "result", "curves", "probes")
+    one, other = condensed(one), condensed(other)
     return [part for part in parts if _timeless(one[part]) != _timeless(other[part])]
 
 

@@ -38,6 +38,7 @@ def page(readme: str, figures: Mapping[str, bytes]) -> bytes:
     tokens = parser.parse(readme)
     anchors: dict[str, str] = {}  # anchor -> what it is called in the contents
     blocks: list[Token] = []
+    styles: dict[str, str] = {}  # of shapes in figures -> class: thousands have one of a few dozen
     heading, index = "", 0
     while index < len(tokens):
         token = tokens[index]
@@ -46,6 +47,8 @@ def page(readme: str, figures: Mapping[str, bytes]) -> bytes:
             if token.tag == "h2":
                 token.attrSet("id", _anchor(heading, anchors))
                 anchors[token.attrs["id"]] = heading
+        elif token.type in ("th_open", "td_open") and token.attrs.pop("style", ""):
+            token.attrSet("class", "right")  # the only one that our tables ask for
         elif token.type == "table_open":
             blocks.append(
                 _html(
@@ -63,7 +66,10 @@ def page(readme: str, figures: Mapping[str, bytes]) -> bytes:
             if index < len(tokens) and _plain(tokens[index + 1]).startswith(f"{anchor}."):
                 caption = parser.renderer.render([tokens[index + 1]], parser.options, {})
                 index += 3
-            picture = inlined(figures[path], anchor, called)
+            picture = _STYLE.sub(
+                lambda found: f' class="{styles.setdefault(found[1], f"s{len(styles)}")}"',
+                inlined(figures[path], anchor, called),
+            )
             blocks.append(
                 _html(
                     f'<figure id="{anchor}">\n<div class="drawing" tabindex="0">{picture}</div>\n'
@@ -82,7 +88,8 @@ def page(readme: str, figures: Mapping[str, bytes]) -> bytes:
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_colours()}{STYLESHEET.read_text()}</style>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{_colours()}{STYLESHEET.read_text()}"
+        f"{_classes(styles)}</style>\n"
         f'</head>\n<body>\n<nav aria-label="Contents">\n{_contents(anchors)}</nav>\n'
         f"<main>\n{body}</main>\n</body>\n</html>\n"
     ).encode()
@@ -119,6 +126,7 @@ def inlined(svg: bytes, prefix: str, label: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+_STYLE = re.compile(r' style="([^"]*)"')
 _HEX = re.compile(r"#[0-9a-f]{6}\b")
 
 
@@ -136,6 +144,10 @@ def _colours() -> str:
     light = "".join(f" --c{colour[1:]}: {colour};" for colour in IN_THE_DARK)
     dark = "".join(f" --c{colour[1:]}: {other};" for colour, other in IN_THE_DARK.items())
     return f":root {{{light} }}\n@media (prefers-color-scheme: dark) {{ :root {{{dark} }} }}\n"
+
+
+def _classes(styles: Mapping[str, str]) -> str:
+    return "".join(f".{name} {{ {style} }}\n" for style, name in styles.items())
 
 
 def _contents(anchors: Mapping[str, str]) -> str:

@@ -107,7 +107,10 @@ class Recipe:
         return self.activation.unit_interval and self.connection is None
 
     def settings(self) -> dict[str, dict[str, object]]:
-        """Filled slots as plain data: slot -> technique and its settings (for keys and tables)."""
+        """Filled slots as plain data: slot -> technique and its settings (for keys and tables).
+
+        The recipe remembers them: to be read, not changed.
+        """
         return self._settings
 
     @cached_property  # of this very recipe: one that is equal may say 1.0 where it says 1

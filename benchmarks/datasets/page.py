@@ -19,6 +19,7 @@ from benchmarks.datasets import DATA_SETS, DataSet, load
 from benchmarks.datasets.split import Split
 from benchmarks.markup import markdown, markdown_table
 from benchmarks.palette import COLOURS, MARKERS
+from benchmarks.pictures import smaller_png
 from benchmarks.progress import say
 
 HEADINGS = ("Definition", "Source", "Certain", "Ours")
@@ -90,7 +91,7 @@ def contact_sheet(name: str, split: Split) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
-    return buffer.getvalue()
+    return smaller_png(buffer.getvalue())
 
 
 def _pictures(data: DataSet, x: np.ndarray, y: np.ndarray) -> Figure:

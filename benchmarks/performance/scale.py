@@ -60,7 +60,8 @@ def large_suite(n_trials: int) -> Suite:
 def _models() -> dict[int, dict]:
     """A stored trial of each depth, to answer with."""
     archive = store.load_archive(ROOT / "reports" / "depth" / "data" / "records.jsonl.gz")
-    return {record["config"]["depth"]: record for record in archive.values()}
+    whole = (record for record in archive.values() if record["probes"])  # not one of tuning
+    return {record["config"]["depth"]: record for record in whole}
 
 
 def _answer_at_once(trials: tuple[Trial, ...]) -> list[dict]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -43,6 +44,26 @@ def command(folder: Path, *options: str, text: str = SUITE) -> list[str]:
         sys.executable, "-m", "benchmarks", "run", str(path),
         "--results", str(folder / "results"), "--reports", str(folder / "reports"), *options,
     ]  # fmt: skip
+
+
+def logged(folder: Path, *options: str, text: str, **more) -> subprocess.Popen:
+    """The command in a session of its own, noting what it trains in ``folder/log``."""
+    words = command(folder, *options, text=text)
+    script = str(Path(__file__).with_name("logged.py"))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "LOG": str(folder / "log"),
+        "RESULTS": str(folder / "results"),
+    }
+    return subprocess.Popen(
+        [words[0], script, *words[words.index("run") :]],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        **more,
+    )
 
 
 def complete(folder: Path, *options: str, text: str = SUITE) -> subprocess.CompletedProcess:

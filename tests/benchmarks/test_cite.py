@@ -179,8 +179,8 @@ def test_markup_of_names_that_are_markup():
     assert any(row.startswith("{}[s]") for row in rows) and any(r.startswith("{}*") for r in rows)
     lines = grid().markdown().splitlines()
     assert [len(re.findall(r"(?<!\\)\|", line)) for line in lines] == [4] * 6
-    assert r"[g\](h)" in lines[2] and "**x**" in lines[4]
-    assert markdown("&lt;b&gt; a & b") == "&amp;lt;b&amp;gt; a & b"
+    assert r"\[g\](h)" in lines[2] and "**x**" in lines[4]
+    assert markdown("&lt;b&gt; a & b") == r"\&lt;b\&gt; a \& b"
     assert latex('<>|"') == r"\textless{}\textgreater{}\textbar{}''"
     assert macro_key("init+relu") == "init+relu" and macro_key("a_b#c") == "a-b-c"
 

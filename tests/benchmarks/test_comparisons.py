@@ -135,6 +135,9 @@ def test_cost_counts_failures_as_infinite_and_pretraining_in():
     assert t8.loc["rbm", "updates_low"] == 20
     assert t8.loc["rbm", "gradients_low"] == pytest.approx(20 / 2 * 5 / 3 * 10)
     assert t8.loc["rbm", "updates"] == math.inf and t8.loc["rbm", "n_reached"] == 1
+    lost = data.assign(status=["diverged", *data["status"][1:]])  # plain's seed 0, after update 5
+    t8 = comparisons.cost_table(suite, trials, lost, curves, 45.0).set_index("technique")
+    assert t8.loc["plain", ["n_reached", "updates", "updates_low"]].tolist() == [1, math.inf, 10]
 
 
 def test_updates_of_pretraining():

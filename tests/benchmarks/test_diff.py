@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import diff, store
 from benchmarks.__main__ import main
+from benchmarks.archive import save_archive
 
 ENV = {"commit": "aaa", "torch": "2.13.0+cpu", "cpu": "one", "started": "2026-01-01T00:00:00Z"}
 
@@ -33,7 +34,7 @@ def report(folder, errors, *, env=ENV, suite=None, status="ok", salt="", lr=0.1,
     pd.DataFrame(rows, columns=[*columns, "trained"]).to_csv(
         folder / "data" / "trials.csv", index=False
     )
-    store.save_archive(folder / "data" / "records.jsonl.gz", records)
+    save_archive(folder / "data" / "records.jsonl.gz", records)
     settings = {"device": "cpu", "command": "make", "suite": suite or {"name": "known", "width": 4}}
     (folder / "suite.json").write_text(json.dumps(settings))
     return folder
@@ -147,7 +148,7 @@ def test_a_recipe_of_another_setting_is_told(tmp_path, capsys):
     records = store.load_archive(archive)
     for one in records.values():
         one["config"]["recipe"]["activation"]["technique"] = "Elu"
-    store.save_archive(archive, records.values())
+    save_archive(archive, records.values())
     main(["diff", str(a), str(b)])
     rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "plain: recipe.activation.technique Relu Elu" in rows

@@ -26,12 +26,12 @@ from benchmarks.run import run
 from benchmarks.suite import read
 from tests.benchmarks.sweeps import (
     N_TRIALS,
-    ROOT,
     SUITE,
     command,
     complete,
     finished,
     lasting,
+    logged,
     records,
     result_tables,
     trained,
@@ -55,26 +55,6 @@ def undisturbed(tmp_path_factory) -> dict[int, dict[str, bytes]]:
             return self[updates]
 
     return Made()
-
-
-def logged(folder: Path, *options: str, text: str, **more) -> subprocess.Popen:
-    """The command in a session of its own, noting what it trains in ``folder/log``."""
-    words = command(folder, *options, text=text)
-    script = str(Path(__file__).with_name("logged.py"))
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "LOG": str(folder / "log"),
-        "RESULTS": str(folder / "results"),
-    }
-    return subprocess.Popen(
-        [words[0], script, *words[words.index("run") :]],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,
-        **more,
-    )
 
 
 def workers_of(process: subprocess.Popen) -> list[psutil.Process]:

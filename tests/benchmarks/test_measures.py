@@ -1,6 +1,7 @@
 """Depth, cost, profiles and tuning against literals worked by hand, and by enumeration."""
 
 import math
+from copy import deepcopy
 from itertools import combinations, product
 
 import numpy as np
@@ -99,6 +100,8 @@ def test_the_target_is_reached_at_the_first_evaluation_at_or_below_it():
     assert updates_to_target([0, 100, 200, 300, 400], curve, 20) == 200
     assert updates_to_target([0, 100, 200, 300, 400], curve, 19.9) == 400
     assert updates_to_target([0, 100], [90, math.nan], 50) == math.inf
+    assert updates_to_target([0, 100], [90, 20], 50, "diverged") == math.inf
+    assert updates_to_target([], [], 50) == math.inf
 
 
 def test_cost_by_hand():
@@ -152,7 +155,7 @@ def test_every_recipe_of_the_catalogue_has_a_clock_of_gradients():
 
 
 def test_a_pretraining_that_is_not_counted_is_told():
-    strange = config("rbm", 3)
+    strange = deepcopy(config("rbm", 3))  # the recipe itself remembers its settings
     strange["recipe"]["pretraining"]["technique"] = "Osmosis"
     with pytest.raises(ValueError, match="no count of products for pretraining 'Osmosis'"):
         gradient_clock(strange)

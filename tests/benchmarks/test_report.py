@@ -1,6 +1,5 @@
 """Known records give known tables; failures stay visible; the same records give the same bytes."""
 
-import gzip
 import json
 import shutil
 import subprocess
@@ -9,11 +8,13 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 from matplotlib.axes import Axes
 
 from benchmarks import figures, store
 from benchmarks.__main__ import main
-from benchmarks.markup import latex, markdown
+from benchmarks.archive import condensed, save_archive
+from benchmarks.markup import code, latex, markdown
 from benchmarks.palette import family, panels
 from benchmarks.plan import choose, reporting_trials, tuning_trials
 from benchmarks.problem import Problem
@@ -212,9 +213,61 @@ def test_records_that_a_suite_no_longer_asks_for_stay_in_the_archive(known, tmp_
     before = store.load_archive(archive)
     write(known.model_copy(update={"seeds": 3}), tmp_path)
     assert store.load_archive(archive) == before
-    with gzip.open(archive, "rt") as lines:
-        keys = [json.loads(line)["key"] for line in lines]
-    assert keys == sorted(keys) and len(keys) == 48
+    assert len(before) == 48
+
+
+def test_a_report_is_the_same_from_the_store_as_from_its_archive_which_holds_less(known, tmp_path):
+    """Losses and probes of seven digits become four in both, and tuning trials have no probes."""
+    results = tmp_path / "results"
+    for path in results.glob("*/*.json"):
+        one = json.loads(path.read_bytes())
+        if one["status"] == "crashed":
+            continue
+        long = 1.234567 + int(one["key"][:2], 16) / 1e5
+        one["curves"]["valid_loss"][1] = long
+        one["curves"]["valid_error_pct"][1] = long
+        one["probes"][0]["gradient_rms"][0] = long / 1e20
+        store.save(results, one)
+    write(known, tmp_path)
+    folder = tmp_path / "reports/known"
+    whole = {p.stem: json.loads(p.read_bytes()) for p in results.glob("*/*.json")}
+    kept = store.load_archive(folder / "data/records.jsonl.gz")
+    assert kept.keys() == whole.keys()
+    for key, one in kept.items():
+        full = whole[key]
+        assert {**one, "curves": 0, "probes": 0} == {**full, "curves": 0, "probes": 0} or (
+            full["status"] == "crashed"
+        )
+        if full["status"] == "crashed":
+            assert one == full
+            continue
+        # an error is a count over a number of examples, and stays what it is
+        assert one["curves"]["valid_error_pct"] == full["curves"]["valid_error_pct"]
+        assert one["curves"]["valid_loss"][1] == float(f"{full['curves']['valid_loss'][1]:.4g}")
+        assert one["curves"]["batch_loss"] == full["curves"]["batch_loss"]  # with its None
+        if one["config"]["seed"] >= 1000:
+            assert one["probes"] == []
+        else:
+            rms = full["probes"][0]["gradient_rms"][0]
+            assert one["probes"][0]["gradient_rms"][0] == float(f"{rms:.4g}") != rms
+            assert [p["update"] for p in one["probes"]] == [0, 10]
+        assert condensed(one) == one
+    assert sum(not one.get("probes") for one in kept.values()) == 12 + 1  # tuning, and the crash
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    write_all(tmp_path / "reports")  # from the archive alone
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    shutil.rmtree(results)
+    write(known, tmp_path)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_an_archive_has_the_same_bytes_whatever_order_records_come_in(known, tmp_path):
+    records = [json.loads(p.read_bytes()) for p in (tmp_path / "results").glob("*/*.json")]
+    for name, order in (("a", records), ("b", records[::-1])):
+        save_archive(tmp_path / f"{name}.gz", order)
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    save_archive(tmp_path / "c.gz", store.load_archive(tmp_path / "a.gz").values())
+    assert (tmp_path / "c.gz").read_bytes() == (tmp_path / "a.gz").read_bytes()
 
 
 @pytest.mark.parametrize("older", [{"protocol": 1}, {"revisions": {"Sigmoid": 1}}])
@@ -224,7 +277,7 @@ def test_records_that_no_longer_count_leave_the_archive(known, tmp_path, older):
     before = store.load_archive(archive)
     one = next(iter(before.values()))
     old = {**one, "key": "0" * 32, "config": {**one["config"], **older}}
-    store.save_archive(archive, [*before.values(), old])
+    save_archive(archive, [*before.values(), old])
     write(known, tmp_path)
     assert store.load_archive(archive) == before
 
@@ -326,8 +379,42 @@ def test_latex_tables_compile(known, tmp_path):
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-def test_markdown_is_escaped():
+HOSTILE = [
+    "a_b|c<script>*", "[x](http://e.com)", "[x][y]", "![x](y.png)", "[^1]", "[ ]", "[x]: y",
+    "[1, 2](y)", "[1, 2]: y", "&lt;b&gt; &amp; &#42; a & b", "~~gone~~", "$x^2$ $$y$$",
+    "`code` ``", "__a__ **b**", "back\\slash\\", "\\[x\\]", "<!-- x -->", "é 中文 \u202e → ∞",
+    "{% raw %} {{ x }}", "50 % #1", "'\"", "two\nlines", "a" * 200, "[" * 100 + "_" * 100,
+]  # fmt: skip
+
+
+def shown(cells: list[str]) -> list[str]:
+    """What a reader of a table's first row sees, cell by cell; fails where there is markup."""
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    tokens = parser.parse(f"| {' | '.join(cells)} |\n|{' --- |' * len(cells)}\n\n[^1]: z\n")
+    texts = []
+    for token in tokens[: next(i for i, t in enumerate(tokens) if t.type == "table_close")]:
+        if token.type == "inline":
+            assert {t.type for t in token.children} <= {"text", "text_special"}, token.content
+            texts.append("".join(t.content for t in token.children))
+    return texts
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markdown_shows_any_text_as_it_is(text):
+    assert shown([markdown(text), "x"]) == [text.replace("\n", " "), "x"]
+
+
+def test_markdown_leaves_intervals_readable_and_nothing_else_in_brackets():
+    for text in ("7.5 [5.0, 10.0] 5/6", "[-1, +2.5]", "[100, never]"):
+        assert markdown(text) == text and shown([text]) == [text]
     assert markdown("a_b|c<script>*") == r"a\_b\|c\<script\>\*"
+    assert markdown("a & b [x] [1, 2](y)") == r"a \& b \[x\] \[1, 2\](y)"
+
+
+@pytest.mark.parametrize("text", ["make x", "a`b", "`", "``a``", "a\\_b"])
+def test_code_shows_any_text_as_it_is(text):
+    (token,) = MarkdownIt("commonmark").parse(code(text))[1].children
+    assert (token.type, token.content) == ("code_inline", text)
 
 
 def test_an_empty_sweep_and_a_half_done_one_make_no_traceback(known, tmp_path, capsys):

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import store
+from benchmarks.archive import save_archive
 from benchmarks.environment import peak_memory
 from benchmarks.executors import Waiting, crashed, in_process, in_workers, save_new
 from benchmarks.plan import (
@@ -30,7 +31,7 @@ from benchmarks.suite import Suite, read
 from benchmarks.train import train_stack
 from benchmarks.trial import Trial
 from techniques.recipe import RECIPES
-from tests.benchmarks.sweeps import SUITE, command, result_tables
+from tests.benchmarks.sweeps import SUITE, command, logged, result_tables, until
 
 
 @pytest.fixture
@@ -97,15 +98,13 @@ def test_a_run_killed_in_mid_sweep_goes_on_and_ends_with_the_same_tables(tmp_pat
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_much_is_saved_and_leaves_no_process(tmp_path, number):
     slow = SUITE.replace("updates = 20", "updates = 20000").replace("[0, 20]", "[0, 20000]")
-    process = subprocess.Popen(
-        command(tmp_path, text=slow),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+    process = logged(
+        tmp_path,
+        text=slow,
         # what a shell starts in the background ignores Ctrl-C, and hands that down to the tests
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    time.sleep(6)  # the workers have started and train
+    until((tmp_path / "log").exists)  # a worker trains
     os.killpg(process.pid, signal.SIGINT) if number == signal.SIGINT else process.terminate()
     started = time.monotonic()
     _, told = process.communicate(timeout=30)
@@ -419,7 +418,7 @@ def test_the_store_goes_before_the_archive_but_a_crash_does_not(suite, tmp_path)
     old = {"key": trial.key, "schema": 1, "status": "ok", **parts, "from": "archive"}
     new = {**old, "from": "store"}
     results, reports = tmp_path / "results", tmp_path / "reports"
-    store.save_archive(archive_of(reports, suite), [old])
+    save_archive(archive_of(reports, suite), [old])
     archived = store.load_archive(archive_of(reports, suite))
     assert known_records([trial], results, archived) == {trial.key: old}
     store.save(results, new)

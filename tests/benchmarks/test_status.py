@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import store
 from benchmarks.__main__ import main
+from benchmarks.archive import save_archive
 from benchmarks.plan import choose, reporting_trials, tuning_trials
 from benchmarks.run import archive_of
 from benchmarks.status import Records, show, status_of, text_of
@@ -145,9 +146,7 @@ def test_a_suite_of_one_cell_and_one_trial_of_each_kind_is_complete(tmp_path):
 
 def test_what_is_in_the_archive_counts_but_not_as_new_and_a_crash_does_not_hide_it(suite, tmp_path):
     trial, other = tuning_trials(suite, "cpu")[:2]
-    store.save_archive(
-        archive_of(tmp_path / "reports", suite), [record(trial, 1.0), record(other, 1.0)]
-    )
+    save_archive(archive_of(tmp_path / "reports", suite), [record(trial, 1.0), record(other, 1.0)])
     put(tmp_path / "results", crash(trial))
     put(tmp_path / "results", record(other, 5.0))  # the store goes first
     lines = table(suite, tmp_path)

@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks import store, trial, upkeep
 from benchmarks.__main__ import main
+from benchmarks.archive import save_archive
 from benchmarks.executors import crashed
 from benchmarks.suite import Budget, Data
 from benchmarks.trial import PROTOCOL, REVISIONS, Trial, key_of
@@ -603,7 +604,7 @@ def test_merge_takes_what_is_new_and_twice_changes_nothing(packed, tmp_path, cap
     source = theirs
     if packed:
         source = tmp_path / "records.jsonl.gz"
-        store.save_archive(source, offered)
+        save_archive(source, offered)
     before = listing(theirs)
     code, out, _ = told(capsys, "merge", source, "--results", ours)
     assert code == 0 and out.splitlines()[0] == f"{source} -> {ours}: 1 new, 1 already there"
@@ -678,6 +679,28 @@ def test_timings_and_machines_make_no_difference(theirs, tmp_path, capsys):
     code, out, _ = told(capsys, "merge", tmp_path / "theirs", "--results", tmp_path / "ours")
     assert code == 0 and "0 new, 1 already there" in out
     assert store.load(tmp_path / "ours", [record()["key"]]) == {record()["key"]: record()}
+
+
+@pytest.mark.parametrize("seed", [0, 1000])
+def test_an_archives_record_is_the_stores_though_it_has_fewer_digits(seed, tmp_path, capsys):
+    """Both ways; and what is taken from an archive is done, as a run sees it."""
+    full = record(seed)
+    full["curves"]["train_loss"][2] = 1.234567
+    full["probes"][0]["gradient_rms"][1] = 1.234567e-3
+    archive = tmp_path / "records.jsonl.gz"
+    save_archive(archive, [full])
+    (kept,) = store.load_archive(archive).values()
+    assert kept != full
+    for own in (full, kept):
+        store.save(tmp_path / "ours", own)
+        store.save(tmp_path / "theirs", full)
+        for source in (archive, tmp_path / "theirs"):
+            code, out, _ = told(capsys, "merge", source, "--results", tmp_path / "ours")
+            assert code == 0 and "0 new, 1 already there" in out
+        assert store.load(tmp_path / "ours", [full["key"]]) == {full["key"]: own}
+    code, out, _ = told(capsys, "merge", archive, "--results", tmp_path / "new")
+    assert code == 0 and "1 new" in out
+    assert store.load(tmp_path / "new", [full["key"]]) == {full["key"]: kept}
 
 
 def test_every_conflict_is_listed(tmp_path, capsys):

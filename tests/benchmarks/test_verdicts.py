@@ -356,8 +356,12 @@ def test_updates_to_trained_is_the_first_evaluation_at_half_of_chance():
     rows = [("plain", 5, 0, 0, 90), ("plain", 5, 0, 100, 45), ("plain", 5, 0, 200, 3)]
     rows += [("plain", 5, 1, 0, 90), ("plain", 5, 1, 100, None), ("plain", 5, 1, 200, 45.1)]
     curves = pd.DataFrame(rows, columns=["technique", "depth", "seed", "update", "train_error_pct"])
-    of = results(trials("plain", 5, [1.0] * 2), curves=curves).of("plain", [5])
+    runs = trials("plain", 5, [1.0] * 2)
+    of = results(runs, curves=curves).of("plain", [5])
     assert METRICS["updates_to_trained"].by_seed(of).tolist() == [100, math.inf]
+    # one that diverged after it had got there has nothing to show: T8 has the same rule
+    of = results(runs.assign(status=["diverged", "ok"]), curves=curves).of("plain", [5])
+    assert METRICS["updates_to_trained"].by_seed(of).tolist() == [math.inf, math.inf]
 
 
 def test_depths_reached_are_compared_at_the_depths_that_both_were_run_at():
