@@ -2,6 +2,41 @@
 
 from __future__ import annotations
 
-from techniques.recipe import Recipe
+from techniques.normalisation.inputs import Standardise
+from techniques.pretraining.autoencoder import Autoencoder
+from techniques.pretraining.denoising import Denoising
+from techniques.pretraining.rbm import Rbm
+from techniques.pretraining.real_rbm import RealRbm
+from techniques.recipe import BASELINE, RECIPES, Recipe
 
-PAPER_RECIPES: dict[str, Recipe] = {}
+_SMALL = {"epochs": 60, "batch_size": 20}  # for sets of 1,000 to 10,000 examples
+
+
+def _damaged(level: float) -> Recipe:
+    """A stack of denoising autoencoders that sees this share of its inputs as 0."""
+    return BASELINE.but(pretraining=Denoising(corruption="masking", level=level, **_SMALL))
+
+
+PAPER_RECIPES: dict[str, Recipe] = {
+    # pretrained for longer than in the catalogue, for MNIST's 50,000 examples
+    "rbm-30-epochs": BASELINE.but(pretraining=Rbm(epochs=30)),
+    "autoencoder-30-epochs": BASELINE.but(pretraining=Autoencoder(epochs=30)),
+    "denoising-30-epochs": BASELINE.but(pretraining=Denoising(level=0.25, epochs=30)),
+    # larochelle2007, vincent2008dae, vincent2010sdae; at 0.03 and more, machines of pixels that
+    # are noise learn to be always on
+    "rbm-60-epochs": BASELINE.but(pretraining=Rbm(lr=0.01, **_SMALL)),
+    "autoencoder-60-epochs": BASELINE.but(pretraining=Autoencoder(**_SMALL)),
+    "denoising-10-percent": _damaged(0.10),
+    "denoising-25-percent": _damaged(0.25),
+    "denoising-40-percent": _damaged(0.40),
+    # nair2010: what rbm-rectified is without its machine
+    "relu-standardised": RECIPES["relu"].but(inputs=Standardise()),
+    "rbm-gaussian-50-epochs": RECIPES["rbm-gaussian"].but(pretraining=RealRbm(epochs=50)),
+    "rbm-rectified-50-epochs": RECIPES["rbm-rectified"].but(
+        pretraining=RealRbm(hidden="rectified", epochs=50)
+    ),
+    # glorot2011relu: each kind of unit on a stack of denoising autoencoders
+    "relu-denoising": RECIPES["relu"].but(pretraining=Denoising(level=0.25)),
+    "tanh-denoising": RECIPES["tanh"].but(pretraining=Denoising(level=0.25)),
+    "softplus-denoising": RECIPES["softplus"].but(pretraining=Denoising(level=0.25)),
+}
