@@ -8,6 +8,7 @@ from techniques.pretraining.denoising import Denoising
 from techniques.pretraining.rbm import Rbm
 from techniques.pretraining.real_rbm import RealRbm
 from techniques.recipe import BASELINE, RECIPES, Recipe
+from techniques.regularisation.dropout import Dropout
 
 _SMALL = {"epochs": 60, "batch_size": 20}  # for sets of 1,000 to 10,000 examples
 
@@ -16,6 +17,8 @@ def _damaged(level: float) -> Recipe:
     """A stack of denoising autoencoders that sees this share of its inputs as 0."""
     return BASELINE.but(pretraining=Denoising(corruption="masking", level=level, **_SMALL))
 
+
+_LONG_RBM = BASELINE.but(pretraining=Rbm(epochs=50))  # as long as in hinton2006science
 
 PAPER_RECIPES: dict[str, Recipe] = {
     # pretrained for longer than in the catalogue, for MNIST's 50,000 examples
@@ -39,4 +42,6 @@ PAPER_RECIPES: dict[str, Recipe] = {
     "relu-denoising": RECIPES["relu"].but(pretraining=Denoising(level=0.25)),
     "tanh-denoising": RECIPES["tanh"].but(pretraining=Denoising(level=0.25)),
     "softplus-denoising": RECIPES["softplus"].but(pretraining=Denoising(level=0.25)),
+    "rbm-50-epochs": _LONG_RBM,
+    "rbm-50-epochs-dropout": _LONG_RBM.but(regularisation=(Dropout(),)),
 }

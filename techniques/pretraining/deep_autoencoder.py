@@ -14,7 +14,7 @@ Departs  it fills no slot of a recipe, for it classifies nothing: it is made fro
          network. The decoder's biases start at 0, where the paper's are the machines' visible
          biases, which the network does not keep. The code layer is pretrained with the recipe's
          units, and made linear after that, where the paper has a machine with Gaussian hidden
-         units. Fine-tuned by conjugate gradients, as in the paper, or by any method of one gradient
+         units. Fine-tuned by conjugate gradients, as in the paper, or by any optimiser of a recipe
 Use      unroll(network, linear_code=True)
 """
 
@@ -107,11 +107,13 @@ def fine_tune_step(
     """One update of every run, in place, on x (R, B, D) in [0, 1]; the cross-entropy before, (R,).
 
     ``state`` is what the optimiser's ``start`` made of ``trainable()``, lr (R, 1, 1). Conjugate
-    gradients do all their line searches on x: give them 1,000 cases.
+    gradients do all their line searches on x, Hessian-free all its products: give them 1,000 cases.
     """
     parameters = autoencoder.trainable()
     if hasattr(optimisation, "minimise"):
         return _line_searches(autoencoder, x, lr, optimisation)
+    if hasattr(optimisation, "solve"):
+        return _curvature_step(autoencoder, x, state, lr, optimisation)
     logits = autoencoder.decode(autoencoder.encode(x))
     delta = (sigmoid(logits.detach()) - x) / x.shape[1]
     gradients = torch.autograd.grad(logits, parameters, delta)
@@ -119,21 +121,44 @@ def fine_tune_step(
     return cross_entropy(logits.detach(), x)
 
 
-def _line_searches(
-    autoencoder: DeepAutoencoder, x: Tensor, lr: Tensor, optimisation: object
-) -> Tensor:
+def _at(autoencoder: DeepAutoencoder, theta: Tensor) -> DeepAutoencoder:
+    """The same autoencoders with these parameters (R, P)."""
+    tensors = iter(unflatten(theta, autoencoder.trainable()))
+    layers = [{name: next(tensors) for name in layer} for layer in autoencoder.parameters]
+    return replace(autoencoder, parameters=layers)
+
+
+def _move(autoencoder: DeepAutoencoder, theta: Tensor) -> None:
+    """Set the parameters, in place, to (R, P)."""
     parameters = autoencoder.trainable()
-
-    def value(theta: Tensor) -> tuple[Tensor, Tensor]:
-        theta = theta.detach().requires_grad_()
-        tensors = iter(unflatten(theta, parameters))
-        layers = [{name: next(tensors) for name in layer} for layer in autoencoder.parameters]
-        there = replace(autoencoder, parameters=layers)
-        loss = cross_entropy(there.decode(there.encode(x)), x)
-        return loss.detach().unsqueeze(1), torch.autograd.grad(loss.sum(), theta)[0]
-
-    theta, loss = optimisation.minimise(value, flatten(parameters), lr.squeeze(2))
     with torch.no_grad():
         for parameter, new in zip(parameters, unflatten(theta, parameters), strict=True):
             parameter.copy_(new)
+
+
+def _line_searches(
+    autoencoder: DeepAutoencoder, x: Tensor, lr: Tensor, optimisation: object
+) -> Tensor:
+    def value(theta: Tensor) -> tuple[Tensor, Tensor]:
+        theta = theta.detach().requires_grad_()
+        there = _at(autoencoder, theta)
+        loss = cross_entropy(there.decode(there.encode(x)), x)
+        return loss.detach().unsqueeze(1), torch.autograd.grad(loss.sum(), theta)[0]
+
+    theta = flatten(autoencoder.trainable())
+    theta, loss = optimisation.minimise(value, theta, lr.squeeze(2))
+    _move(autoencoder, theta)
+    return loss
+
+
+def _curvature_step(
+    autoencoder: DeepAutoencoder, x: Tensor, state: object, lr: Tensor, optimisation: object
+) -> Tensor:
+    def outputs(theta: Tensor) -> Tensor:
+        there = _at(autoencoder, theta)
+        return there.decode(there.encode(x))
+
+    theta = flatten(autoencoder.trainable())
+    step, loss = optimisation.solve(outputs, lambda z: cross_entropy(z, x), theta, state)
+    _move(autoencoder, theta + lr.squeeze(2) * step)
     return loss

@@ -11,6 +11,7 @@ from techniques.connections.residual import Residual
 from techniques.network import build
 from techniques.normalisation.batch_norm import BatchNorm
 from techniques.optimisation.conjugate_gradients import ConjugateGradients
+from techniques.optimisation.hessian_free import HessianFree
 from techniques.optimisation.sgd import Sgd
 from techniques.pretraining.deep_autoencoder import (
     cross_entropy,
@@ -193,3 +194,16 @@ def test_layers_that_are_more_than_a_product_and_an_activation_are_refused():
         network = network_of([4, 4], [1], BASELINE.but(**{slot: technique}))
         with pytest.raises(ValueError, match=f"has no {type(technique).__name__} in its layers"):
             unroll(network)
+
+
+def test_a_hessian_free_step_lowers_the_loss_that_it_returns():
+    autoencoder, x = unroll(network_of([7, 2], [1, 2])), curve().expand(2, -1, -1)
+    optimisation = HessianFree()
+    state, losses = optimisation.start(autoencoder.trainable()), []
+    for _ in range(4):
+        before = cross_entropy(autoencoder.decode(autoencoder.encode(x)), x).detach()
+        lr = torch.tensor([1.0, 0.0]).view(2, 1, 1)  # the second run is told to stay
+        losses.append(fine_tune_step(autoencoder, x, state, lr, optimisation=optimisation))
+        assert torch.equal(losses[-1], before)
+    assert (torch.stack(losses)[:, 0].diff() < 0).all()
+    assert (torch.stack(losses)[:, 1] == losses[0][1]).all()
