@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from techniques.activations.softsign import Softsign
+from techniques.activations.tanh import Tanh
+from techniques.initialisation.fan_in import FanIn
+from techniques.initialisation.glorot import GlorotUniform
+from techniques.initialisation.lecun import LeCunNormal
+from techniques.initialisation.orthogonal import Orthogonal
 from techniques.normalisation.inputs import Standardise
+from techniques.optimisation.sgd import Sgd
 from techniques.pretraining.autoencoder import Autoencoder
 from techniques.pretraining.denoising import Denoising
 from techniques.pretraining.rbm import Rbm
@@ -19,6 +26,8 @@ def _damaged(level: float) -> Recipe:
 
 
 _LONG_RBM = BASELINE.but(pretraining=Rbm(epochs=50))  # as long as in hinton2006science
+
+_PLAIN_SGD = Recipe(optimisation=Sgd(momentum=0.0))
 
 PAPER_RECIPES: dict[str, Recipe] = {
     # pretrained for longer than in the catalogue, for MNIST's 50,000 examples
@@ -44,4 +53,16 @@ PAPER_RECIPES: dict[str, Recipe] = {
     "softplus-denoising": RECIPES["softplus"].but(pretraining=Denoising(level=0.25)),
     "rbm-50-epochs": _LONG_RBM,
     "rbm-50-epochs-dropout": _LONG_RBM.but(regularisation=(Dropout(),)),
+    # Glorot and Bengio (2010): no momentum; standard weights where the name has fan-in, else theirs
+    "sigmoid-sgd": _PLAIN_SGD,
+    "tanh-fan-in-sgd": _PLAIN_SGD.but(activation=Tanh()),
+    "tanh-sgd": _PLAIN_SGD.but(activation=Tanh(), initialisation=GlorotUniform()),
+    "softsign-fan-in-sgd": _PLAIN_SGD.but(activation=Softsign()),
+    "softsign-sgd": _PLAIN_SGD.but(activation=Softsign(), initialisation=GlorotUniform()),
+    # LeCun et al. (1998): the scaled tanh without each of what belongs to it
+    "scaled-tanh-raw": RECIPES["scaled-tanh"].but(inputs=None),
+    "scaled-tanh-small": RECIPES["scaled-tanh"].but(initialisation=FanIn()),
+    "sigmoid-standardised": RECIPES["standardised"].but(initialisation=LeCunNormal()),
+    # Mishkin and Matas (2016): orthonormal weights that are not scaled by the data
+    "relu-orthonormal": RECIPES["relu"].but(initialisation=Orthogonal()),
 }
