@@ -251,11 +251,10 @@ def _claim(label: str, given: dict) -> Claim:
         claim = KINDS[kind].model_validate(given)
     except ValidationError as error:
         raise Problem(f"{label}: {one_line(error, KINDS[kind])}") from None
-    allowed = [*suites.names(), *experiments()]
-    if claim.suite not in allowed:
-        raise Problem(
-            f"{label}: suite: {claim.suite!r} is not a suite; allowed: {', '.join(allowed)}"
-        )
+    known = [*suites.names(), *experiments()]
+    if claim.suite not in known:
+        near = _near(claim.suite, known)
+        raise Problem(f"{label}: suite: {claim.suite!r} is not a suite; allowed: {near}")
     suite = experiments().get(claim.suite) or suites.read(claim.suite)
     for field, cell in claim.cells.items():
         depths = [depth for recipe, depth in suite.cells if recipe == cell.recipe]

@@ -18,6 +18,7 @@ import jinja2
 import pandas as pd
 
 from benchmarks import claims, experiment, plan, store, suite
+from benchmarks.archive import save_archive
 from benchmarks.claims import Paper
 from benchmarks.executors import Executor
 from benchmarks.experiment import Experiment, experiments
@@ -94,7 +95,7 @@ def archive(sweep: Sweep, device: str, results: Path, reports: Path) -> None:
     _, records = _stored(sweep, device, results, reports)
     done = [record for record in records.values() if record["status"] in store.DONE]
     if done:
-        store.save_archive(archive_of(reports, sweep), done)
+        save_archive(archive_of(reports, sweep), done)
 
 
 def _stored(sweep: Sweep, device: str, results: Path, reports: Path):

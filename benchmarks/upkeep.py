@@ -53,7 +53,7 @@ Found = tuple[Finding, dict | None]  # with the record, if there is one to be re
 
 def archives(reports: Path) -> list[Path]:
     """Those of all reports."""
-    return sorted(reports.glob("*/data/records.jsonl.gz"))
+    return sorted([*reports.glob("*/data/records.jsonl.gz"), *reports.glob("papers/*/*.jsonl.gz")])
 
 
 def contents(folder: Path) -> list[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import store
+from benchmarks.archive import save_archive
 from benchmarks.claims import Ordinal, Paper
 from benchmarks.executors import in_process
 from benchmarks.experiment import (
@@ -80,7 +80,7 @@ def test_every_seed_of_every_cell_is_measured_once_and_stored(tmp_path):
 
 def test_what_is_archived_beside_the_report_counts_as_stored(tmp_path):
     _, records = complete(tmp_path)
-    store.save_archive(archive_of(tmp_path / "reports", TOY), records.values())
+    save_archive(archive_of(tmp_path / "reports", TOY), records.values())
     run(
         TOY,
         device="cpu",
