@@ -294,8 +294,8 @@ def _panels(
                     handlelength=3,
                 )
             if missing:
-                axes.text(
-                    0.03, 0.05, f"no results: {', '.join(missing)}",
+                axes.text(  # below the legend: in the panel it would lie on lines
+                    1.04, 0, "\n".join(["no results:", *missing]),
                     transform=axes.transAxes, fontsize=7, color=GREY,
                 )  # fmt: skip
             if index + n_columns >= len(groups):
@@ -471,7 +471,8 @@ def errors_over_seeds(trials: pd.DataFrame, names: Sequence[str], depth: int) ->
                     errors[mask], np.asarray(at)[mask], mark, color=COLOURS[0], markersize=3.5,
                     fillstyle="none",
                 )  # fmt: skip
-            axes.plot(np.median(errors), row, "|", color=COLOURS[1], markersize=13, mew=2)
+            # below the runs, which it would hide where all are alike
+            axes.plot(np.median(errors), row, "|", color=COLOURS[1], markersize=16, mew=2, zorder=1)
         axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlabel(f"test error, %, with {depth} hidden layer{'s' if depth > 1 else ''}")
