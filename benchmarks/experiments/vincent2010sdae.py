@@ -4,7 +4,7 @@ Paper     Vincent, Larochelle, Lajoie, Bengio, Manzagol (2010), Stacked denoisin
           11, 3371-3408, the section that gives features to support vector machines.
 Protocol  A stack is trained on turned digits without labels; what its layer k gives out is
           classified by a linear support vector machine, whose C is chosen by validation error.
-Departs   3,000 digits of mnist5k turned by any angle, in place of mnist-rot; layers of 200; plain
+Departs   2,000 digits of mnist5k turned by any angle, in place of mnist-rot; layers of 200; plain
           autoencoders and random layers beside the denoising ones.
 """
 
@@ -49,7 +49,7 @@ def linear_error_pct(split: Split, cs: Sequence[float]) -> float:
 
     Features are standardised first, by the training examples.
     """
-    from sklearn.svm import LinearSVC  # slow to import
+    from sklearn.svm import SVC  # slow to import
 
     mean, sd = split.x_train.mean(0), split.x_train.std(0).clamp_min(1e-6)
     split = split.map(lambda x: (x - mean) / sd)
@@ -57,13 +57,12 @@ def linear_error_pct(split: Split, cs: Sequence[float]) -> float:
         part.cpu().numpy().astype(np.float64 if part.is_floating_point() else np.int64)
         for part in vars(split).values()
     )
-    # dual=False draws no random numbers
-    machines = [LinearSVC(C=c, dual=False, max_iter=300).fit(x_train, y_train) for c in cs]
+    machines = [SVC(kernel="linear", C=c).fit(x_train, y_train) for c in cs]
     best = max(machines, key=lambda machine: machine.score(x_valid, y_valid))
     return 100 * (1 - best.score(x_test, y_test))
 
 
-_PROTOCOL = {"parts": [3000, 1000, 1000], "width": 200, "c": [0.0003, 0.003, 0.03]}
+_PROTOCOL = {"parts": [2000, 1000, 2000], "width": 200, "c": [0.0003, 0.001, 0.01]}
 
 EXPERIMENTS = (
     Experiment(
@@ -79,9 +78,9 @@ EXPERIMENTS = (
         },
         depths=(1, 2, 3),
         seeds=10,
-        quantities={"linear_error_pct": Quantity("%", "test error of the classifier", 1_000)},
+        quantities={"linear_error_pct": Quantity("%", "test error of the classifier", 2_000)},
         measure=measure,
-        seconds=8.0,
+        seconds=4.5,
         depth_means="layer whose features are classified",
     ),
 )
