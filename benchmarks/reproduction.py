@@ -103,7 +103,7 @@ def _stored(sweep: Sweep, device: str, results: Path, reports: Path):
         trials, _, records = outcome(sweep, device=device, results=results, reports=reports)
         return trials, records
     trials = sweep.trials(device)
-    archived = store.loadarchive(archive_of(reports, sweep))
+    archived = store.load_archive(archive_of(reports, sweep))
     return trials, known_records(trials, results, archived)
 
 

@@ -123,10 +123,10 @@ class Suite(Strict):
     @classmethod
     def _one_by_one(cls, given: object) -> object:
         """Layers of unlike width make one depth; ``width`` is then the widest."""
-        if not isinstance(given, dict) or not isinstance(given.get("widths"), list | tuple):
+        widths = given.get("widths") if isinstance(given, dict) else None
+        if not widths or not isinstance(widths, list | tuple):
             return given
-        widths = given["widths"]
-        if not widths or not all(isinstance(width, int) and width > 0 for width in widths):
+        if not all(isinstance(width, int) and width > 0 for width in widths):
             raise ValueError(f"widths: {widths!r} must be one or more whole numbers from 1 on")
         implied = {"width": max(widths), "depths": [len(widths)]}
         for name, value in implied.items():
