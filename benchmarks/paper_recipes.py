@@ -8,6 +8,7 @@ from techniques.connections.post_activation import PostActivation
 from techniques.connections.pre_activation import PreActivation
 from techniques.connections.residual import Residual
 from techniques.connections.rezero import ReZero
+from techniques.initialisation.fan_in import FanIn
 from techniques.initialisation.glorot import GlorotNormal
 from techniques.initialisation.he import HeNormal
 from techniques.initialisation.lecun import LeCunNormal
@@ -74,6 +75,7 @@ PAPER_RECIPES: dict[str, Recipe] = {
     "relu-batch-norm-standardised": _SNN_RIVAL.but(normalisation=BatchNorm()),
     # bachlechner2020rezero
     "relu-batch-norm": _RELU.but(normalisation=BatchNorm()),
-    "relu-residual": _RELU.but(connection=Residual(every=1)),
+    # with weights of He the loss of 32 layers starts above 1e6: smaller ones for the rival
+    "relu-residual": _RELU.but(connection=Residual(every=1), initialisation=FanIn()),
     "relu-rezero": _RELU.but(connection=ReZero()),
 }

@@ -5,7 +5,8 @@ Paper     Simard, Steinkraus, Platt (2003), Best practices for convolutional neu
 Protocol  784-800-10, weights of sd 0.05, rate 0.3 times as large after every third of the updates;
           digits as they are, under random affine maps, or under elastic deformations: a field of
           uniform displacements, smoothed by a Gaussian of sd 4 and multiplied by 34
-Departs   batches of 100 with momentum 0.9, where the paper takes single examples; the classifier
+          (the deformation's two numbers are from memory)
+Departs   logistic units, as the kind is not stated in what was read; batches of 100 with momentum 0.9, where the paper takes single examples; the classifier
           starts from U(+-1/sqrt(fan_in)); the ranges of the affine maps are ours; logistic outputs
           under squared error; the error is that of the last update, with no stop by validation
 """
@@ -13,7 +14,7 @@ Departs   batches of 100 with momentum 0.9, where the paper takes single example
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -121,21 +122,31 @@ def measure(
     return [{"test_error_pct": 100 * n / len(split.x_test)} for n in wrong.tolist()]
 
 
-def _conditions(rates: dict[str, float], **settings: object) -> dict[str, Settings]:
-    shared = {"batch_size": 100, **settings}
-    kinds = {
-        "none": ("none", "cross-entropy"),
-        "affine": ("affine", "cross-entropy"),
-        "elastic": ("elastic", "cross-entropy"),
-        "elastic-squared-error": ("elastic", "squared-error"),
-    }
-    return {
-        name: {**shared, "distortion": distortion, "loss": kind, "lr": rates[kind]}
-        for name, (distortion, kind) in kinds.items()
-    }
+KINDS = {
+    "none": ("none", "cross-entropy"),
+    "affine": ("affine", "cross-entropy"),
+    "elastic": ("elastic", "cross-entropy"),
+    "elastic-squared-error": ("elastic", "squared-error"),
+}
 
 
-RATES = {"cross-entropy": 0.1, "squared-error": 0.1}
+def _conditions(*names: str, rates: Mapping[str, float], **settings: object) -> dict[str, Settings]:
+    found = {}
+    for name in names:
+        distortion, error = KINDS[name]
+        own = {"distortion": distortion, "loss": error, "lr": rates[error]}
+        found[name] = {"batch_size": 100, **settings, **own}
+    return found
+
+
+# best of 0.1 and 0.3, and of 0.01 to 0.3, with two seeds above 99
+RATES = {"cross-entropy": 0.3, "squared-error": 0.1}
+# the paper's 0.005 for single examples without momentum: 0.005 * 100 * (1 - 0.9)
+PAPER_RATES = {"cross-entropy": 0.05, "squared-error": 0.05}
+PAPER = {
+    "rates": PAPER_RATES, "name": "mnist", "n_train": 50000, "n_valid": 10000, "width": 800,
+    "updates": 150000,  # 300 epochs, so that the rate falls every 100 as the paper's
+}  # fmt: skip
 
 EXPERIMENTS = (
     Experiment(
@@ -144,7 +155,8 @@ EXPERIMENTS = (
         title="One layer of 100 units on 3,000 digits, distorted as they are seen",
         scale="reduced",
         conditions=_conditions(
-            RATES, name="mnist5k", n_train=3000, n_valid=1000, width=100, updates=1500
+            *KINDS, rates=RATES, name="mnist5k", n_train=3000, n_valid=1000, width=100,
+            updates=1500,
         ),
         depths=(1,),
         seeds=10,
@@ -154,18 +166,29 @@ EXPERIMENTS = (
         at_once=10,
     ),
     Experiment(
-        name="simard2003-distortions-paper",
+        name="simard2003-reference-paper",
         paper="simard2003",
-        title="One layer of 800 units on 50,000 digits, distorted as they are seen",
+        title="784-800-10 on 50,000 digits as they are, 300 epochs",
         scale="paper",
-        conditions=_conditions(
-            RATES, name="mnist", n_train=50000, n_valid=10000, width=800, updates=100000
-        ),
+        conditions=_conditions("none", **PAPER),
         depths=(1,),
         seeds=10,
         quantities={"test_error_pct": Quantity("%", "test error after the last update", 10000)},
         measure=measure,
-        seconds=1700,
+        seconds=1900,
         at_once=5,
     ),
-)
+    Experiment(
+        name="simard2003-distortions-paper",
+        paper="simard2003",
+        title="784-800-10 on 50,000 digits, distorted as they are seen, 300 epochs",
+        scale="paper",
+        conditions=_conditions("affine", "elastic", "elastic-squared-error", **PAPER),
+        depths=(1,),
+        seeds=10,
+        quantities={"test_error_pct": Quantity("%", "test error after the last update", 10000)},
+        measure=measure,
+        seconds=2500,
+        at_once=5,
+    ),
+)  # fmt: skip

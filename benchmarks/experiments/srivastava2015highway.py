@@ -29,7 +29,6 @@ from techniques.connections.highway import Highway
 from techniques.initialisation.he import HeNormal
 from techniques.recipe import Recipe
 
-
 ACTIVATIONS = {"relu": Relu(), "tanh": Tanh()}
 
 
