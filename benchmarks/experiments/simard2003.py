@@ -6,9 +6,10 @@ Protocol  784-800-10, weights of sd 0.05, rate 0.3 times as large after every th
           digits as they are, under random affine maps, or under elastic deformations: a field of
           uniform displacements, smoothed by a Gaussian of sd 4 and multiplied by 34
           (the deformation's two numbers are from memory)
-Departs   logistic units, as the kind is not stated in what was read; batches of 100 with momentum 0.9, where the paper takes single examples; the classifier
-          starts from U(+-1/sqrt(fan_in)); the ranges of the affine maps are ours; logistic outputs
-          under squared error; the error is that of the last update, with no stop by validation
+Departs   logistic units, as their kind is not stated in what was read; batches of 100 with momentum
+          0.9, where the paper takes single examples; the classifier starts from
+          U(+-1/sqrt(fan_in)); the ranges of the affine maps are ours; logistic outputs under
+          squared error; the error is that of the last update, with no stop by validation
 """
 
 from __future__ import annotations
