@@ -122,6 +122,17 @@ def _updates_to_trained(results: Results) -> pd.Series:
     )
 
 
+def _train_loss_log10(results: Results) -> pd.Series:
+    """A diverged run counts as one that always knows the share of the commonest class."""
+    lowest = results.curves.groupby("seed")["train_loss"].min().astype(float)
+    diverged = results.trials.set_index("seed")["status"] == "diverged"
+    lowest[diverged.reindex(lowest.index, fill_value=False)] = -math.log(
+        1 - results.chance_error_pct / 100
+    )
+    with np.errstate(divide="ignore"):
+        return np.log10(lowest)
+
+
 def _depth_reached(results: Results) -> pd.Series:
     trained = results.trials.pivot(index="seed", columns="depth", values="trained").dropna()
     reached = depth_reached(trained.columns.tolist(), trained.astype(bool))
@@ -214,6 +225,9 @@ METRICS = {
         "change of the top hidden layer's saturated share by training",
         _top_saturation_change,
         signed=True,
+    ),
+    "train_loss_log10": Metric(
+        "decades", "log10 of the run's lowest training cross-entropy, in nats", _train_loss_log10
     ),
 }
 

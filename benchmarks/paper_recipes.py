@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from techniques.activations.relu import Relu
+from techniques.activations.selu import Selu
 from techniques.activations.softsign import Softsign
 from techniques.activations.tanh import Tanh
+from techniques.connections.post_activation import PostActivation
+from techniques.connections.pre_activation import PreActivation
+from techniques.connections.residual import Residual
+from techniques.connections.rezero import ReZero
 from techniques.initialisation.fan_in import FanIn
-from techniques.initialisation.glorot import GlorotUniform
+from techniques.initialisation.glorot import GlorotNormal, GlorotUniform
+from techniques.initialisation.he import HeNormal
 from techniques.initialisation.lecun import LeCunNormal
 from techniques.initialisation.orthogonal import Orthogonal
+from techniques.normalisation.batch_norm import BatchNorm
 from techniques.normalisation.inputs import Standardise
+from techniques.normalisation.layer_norm import LayerNorm
+from techniques.optimisation.adam import Adam
 from techniques.optimisation.sgd import Sgd
 from techniques.pretraining.autoencoder import Autoencoder
 from techniques.pretraining.denoising import Denoising
@@ -16,18 +26,32 @@ from techniques.pretraining.rbm import Rbm
 from techniques.pretraining.real_rbm import RealRbm
 from techniques.recipe import BASELINE, RECIPES, Recipe
 from techniques.regularisation.dropout import Dropout
+from techniques.regularisation.max_norm import MaxNorm
+from techniques.regularisation.weight_decay import WeightDecay
 
-_SMALL = {"epochs": 60, "batch_size": 20}  # for sets of 1,000 to 10,000 examples
+_SMALL_SETS = {"epochs": 60, "batch_size": 20}  # for sets of 1,000 to 10,000 examples
 
 
 def _damaged(level: float) -> Recipe:
     """A stack of denoising autoencoders that sees this share of its inputs as 0."""
-    return BASELINE.but(pretraining=Denoising(level=level, lr=0.003, **_SMALL))
+    return BASELINE.but(pretraining=Denoising(level=level, lr=0.003, **_SMALL_SETS))
 
 
 _LONG_RBM = BASELINE.but(pretraining=Rbm(epochs=50))  # as long as in hinton2006science
 
 _PLAIN_SGD = Recipe(optimisation=Sgd(momentum=0.0))
+
+_RELU = BASELINE.but(activation=Relu(), initialisation=HeNormal())
+_GAUSSIAN = BASELINE.but(initialisation=LeCunNormal())
+_DROPOUT_RELU = _RELU.but(initialisation=HeNormal(gain=1.0), regularisation=(Dropout(),))
+_SMALL = BASELINE.but(initialisation=HeNormal(gain=0.28))  # sd 0.01 with 784 or 800 inputs
+_BOUND = MaxNorm(max_norm=15**0.5)  # 15 is the paper's bound on the square
+_HIDDEN_DROPPED = _SMALL.but(regularisation=(Dropout(p_input=0.0), _BOUND))
+_ALSO_INPUTS = _SMALL.but(regularisation=(Dropout(), _BOUND))
+_RESNET = _RELU.but(normalisation=BatchNorm(), regularisation=(WeightDecay(1e-4),))
+_ADAM = _RELU.but(optimisation=Adam())
+_SNN = BASELINE.but(inputs=Standardise(), initialisation=LeCunNormal(), activation=Selu())
+_SNN_RIVAL = _RELU.but(inputs=Standardise())
 
 PAPER_RECIPES: dict[str, Recipe] = {
     # pretrained for longer than in the catalogue, for MNIST's 50,000 examples
@@ -36,8 +60,8 @@ PAPER_RECIPES: dict[str, Recipe] = {
     "denoising-30-epochs": BASELINE.but(pretraining=Denoising(level=0.25, epochs=30)),
     # larochelle2007, vincent2008dae, vincent2010sdae; at the catalogue's rate of 0.1 such small
     # batches leave a stack of machines on noisy digits at chance
-    "rbm-60-epochs": BASELINE.but(pretraining=Rbm(lr=0.01, **_SMALL)),
-    "autoencoder-60-epochs": BASELINE.but(pretraining=Autoencoder(lr=0.003, **_SMALL)),
+    "rbm-60-epochs": BASELINE.but(pretraining=Rbm(lr=0.01, **_SMALL_SETS)),
+    "autoencoder-60-epochs": BASELINE.but(pretraining=Autoencoder(lr=0.003, **_SMALL_SETS)),
     "denoising-10-percent": _damaged(0.10),
     "denoising-25-percent": _damaged(0.25),
     "denoising-40-percent": _damaged(0.40),
@@ -65,4 +89,47 @@ PAPER_RECIPES: dict[str, Recipe] = {
     "sigmoid-standardised": RECIPES["standardised"].but(initialisation=LeCunNormal()),
     # Mishkin and Matas (2016): orthonormal weights that are not scaled by the data
     "relu-orthonormal": RECIPES["relu"].but(initialisation=Orthogonal()),
+    # ioffe2015bn: "small random Gaussian" weights
+    "gaussian-sigmoid": _GAUSSIAN,
+    "gaussian-sigmoid-batch-norm": _GAUSSIAN.but(normalisation=BatchNorm()),
+    # simard2003: sd 0.05 with 784 inputs
+    "gaussian-sigmoid-0.05": BASELINE.but(initialisation=HeNormal(gain=1.4)),
+    # hinton2012dropout
+    "small-sigmoid": _SMALL,
+    "small-sigmoid-dropout-hidden": _HIDDEN_DROPPED,
+    "small-sigmoid-dropout": _ALSO_INPUTS,
+    "small-sigmoid-momentum-0.99": _SMALL.but(optimisation=Sgd(momentum=0.99)),
+    "small-sigmoid-dropout-hidden-momentum-0.99": _HIDDEN_DROPPED.but(
+        optimisation=Sgd(momentum=0.99)
+    ),
+    "small-sigmoid-dropout-momentum-0.99": _ALSO_INPUTS.but(optimisation=Sgd(momentum=0.99)),
+    # srivastava2014dropout
+    "sigmoid-dropout": BASELINE.but(regularisation=(Dropout(),)),
+    "relu-dropout-max-norm-2": _DROPOUT_RELU.but(regularisation=(Dropout(), MaxNorm(max_norm=2.0))),
+    "sigmoid-dropout-momentum-0.95": BASELINE.but(
+        regularisation=(Dropout(),), optimisation=Sgd(momentum=0.95)
+    ),
+    "relu-dropout-momentum-0.95": _DROPOUT_RELU.but(optimisation=Sgd(momentum=0.95)),
+    "relu-dropout-max-norm-2-momentum-0.95": _DROPOUT_RELU.but(
+        regularisation=(Dropout(), MaxNorm(max_norm=2.0)), optimisation=Sgd(momentum=0.95)
+    ),
+    # he2015prelu
+    "relu-xavier": _RELU.but(initialisation=GlorotNormal()),
+    # he2016resnet, he2016identity
+    "relu-batch-norm-decay": _RESNET,
+    "post-activation-batch-norm-decay": _RESNET.but(connection=PostActivation()),
+    "pre-activation-batch-norm-decay": _RESNET.but(connection=PreActivation()),
+    # ba2016ln
+    "relu-adam": _ADAM,
+    "relu-batch-norm-adam": _ADAM.but(normalisation=BatchNorm()),
+    "relu-layer-norm-adam": _ADAM.but(normalisation=LayerNorm()),
+    # klambauer2017selu
+    "selu-standardised": _SNN,
+    # and "relu-standardised" of nair2010
+    "relu-batch-norm-standardised": _SNN_RIVAL.but(normalisation=BatchNorm()),
+    # bachlechner2020rezero
+    "relu-batch-norm": _RELU.but(normalisation=BatchNorm()),
+    # with weights of He the loss of 32 layers starts above 1e6: smaller ones for the rival
+    "relu-residual": _RELU.but(connection=Residual(every=1), initialisation=FanIn()),
+    "relu-rezero": _RELU.but(connection=ReZero()),
 }

@@ -364,6 +364,17 @@ def test_updates_to_trained_is_the_first_evaluation_at_half_of_chance():
     assert METRICS["updates_to_trained"].by_seed(of).tolist() == [math.inf, math.inf]
 
 
+def test_training_loss_is_the_lowest_and_of_a_diverged_run_that_of_chance():
+    rows = [("plain", 5, 0, 2.0), ("plain", 5, 0, 0.01), ("plain", 5, 0, 0.1)]
+    rows += [("plain", 5, 1, 0.001), ("plain", 5, 1, None)]
+    curves = pd.DataFrame(rows, columns=["technique", "depth", "seed", "train_loss"])
+    runs = trials("plain", 5, [1.0] * 2).assign(status=["ok", "diverged"])
+    of = results(runs, curves=curves).of("plain", [5])
+    chance = math.log10(-math.log(1 - of.chance_error_pct / 100))
+    found = METRICS["train_loss_log10"].by_seed(of).tolist()
+    assert found == pytest.approx([-2, chance])
+
+
 def test_depths_reached_are_compared_at_the_depths_that_both_were_run_at():
     """Seeds of glorot train to depth 8, those of plain to 3; glorot's run at 12 has no rival."""
     frames = [trials("plain", d, [d <= 3] * 10, "trained") for d in (3, 5, 8)]
