@@ -145,7 +145,7 @@ _ALL_CURVES = {"data": "curves", "n_train": 20_000, "n_valid": 2000, "side": 28}
 _ALL_CURVES |= {"layers": "400-200-100-50-25", "updates": 160_000}
 _ALL_DIGITS = {"data": "mnist", "n_train": 59_000, "n_valid": 1000, "side": 28}
 _ALL_DIGITS |= {"layers": "1000-500-250", "updates": 59_000}
-_LONG = {"batch_size": 100, "momentum": 0.99, "lr": 0.01}
+_LONG = {"batch_size": 100, "momentum": 0.99, "lr": 0.003}
 
 EXPERIMENTS = (
     _experiment(
