@@ -172,7 +172,7 @@ EXPERIMENTS = (
         6,
         scale="paper",
         conditions=_conditions({**_ALL_CURVES, **_LONG}, 50, tripled=True, not_pretrained=True),
-        seconds=1500.0,
+        seconds=800.0,
     ),
     _experiment(
         "hinton2006science-digits-paper",
@@ -180,6 +180,6 @@ EXPERIMENTS = (
         30,
         scale="paper",
         conditions=_conditions({**_ALL_DIGITS, **_LONG}, 50),
-        seconds=1200.0,
+        seconds=900.0,
     ),
 )

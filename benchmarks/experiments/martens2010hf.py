@@ -127,7 +127,7 @@ EXPERIMENTS = (
         seeds=10,
         quantities=QUANTITIES,
         measure=measure,
-        seconds=3600.0,
+        seconds=1900.0,
         depth_means="numbers in the code",
     ),
 )

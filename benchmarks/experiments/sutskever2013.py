@@ -127,7 +127,7 @@ EXPERIMENTS = (
         seeds=10,
         quantities=QUANTITIES,
         measure=measure,
-        seconds=12_000.0,
+        seconds=13_500.0,
         depth_means="numbers in the code",
     ),
 )
