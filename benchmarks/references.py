@@ -1,4 +1,4 @@
-"""The works that docstrings and claims cite by key, from two BibTeX files."""
+"""The works that docstrings and claims cite by key, in two files of BibTeX."""
 
 from __future__ import annotations
 

@@ -8,7 +8,10 @@ import pytest
 from benchmarks import claims, reproduction
 from benchmarks.executors import in_process
 from benchmarks.experiment import experiments
+from benchmarks.paper_recipes import PAPER_RECIPES
 from benchmarks.problem import Problem
+from benchmarks.references import OF_CLAIMS, PATH, references
+from techniques.recipe import RECIPES
 from tests.benchmarks.test_experiment import TOY
 
 KEY = TOY.paper  # a paper that references.bib has
@@ -112,3 +115,22 @@ def test_a_suites_hours_grow_with_its_updates():
     budget = suite.budget.model_copy(update={"updates": 2 * suite.budget.updates})
     twice = suite.model_copy(update={"budget": budget})
     assert 1.8 < reproduction.hours(twice) / reproduction.hours(suite) <= 2
+
+
+def test_every_paper_with_claims_has_a_reference_and_no_key_is_in_both_files():
+    ours, of_claims = references(PATH), references(OF_CLAIMS)
+    assert not ours.keys() & of_claims.keys()
+    assert set(claims.names()) <= ours.keys() | of_claims.keys()
+    assert all(work.title and work.authors and work.year.isdigit() for work in of_claims.values())
+
+
+def test_every_suite_of_a_paper_tests_a_claim_of_its():
+    """Or one of another paper's that needs the same runs."""
+    needed = {claim.suite for key in claims.names() for claim in claims.read(key).claims}
+    of_papers = {name for name, sweep in reproduction.sweeps().items() if sweep.paper}
+    assert of_papers <= needed
+    assert {reproduction.sweeps()[name].paper for name in of_papers} <= set(claims.names())
+
+
+def test_recipes_of_papers_have_names_of_their_own():
+    assert not RECIPES.keys() & PAPER_RECIPES.keys()
