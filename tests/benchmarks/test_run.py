@@ -372,7 +372,7 @@ def test_tuning_and_reporting_never_share_a_seed(suite):
 
 
 def test_a_record_is_whole_or_not_there(tmp_path, capsys):
-    parts = {"config": {}, "env": {}, "result": {}, "curves": {}, "probes": []}
+    parts = {"config": {"seed": 0}, "env": {}, "result": {}, "curves": {}, "probes": []}
     record = {"key": "ab" + "0" * 30, "schema": 1, "status": "ok", **parts}
     store.save(tmp_path, record)
     path = store.path_of(tmp_path, record["key"])
@@ -414,7 +414,7 @@ def test_the_store_goes_before_the_archive_but_a_crash_does_not(suite, tmp_path)
     from benchmarks.run import archive_of, known_records
 
     (trial,) = tuning_trials(suite, "cpu")[:1]
-    parts = {"config": {}, "env": {}, "result": {}, "curves": {}, "probes": []}
+    parts = {"config": {"seed": 0}, "env": {}, "result": {}, "curves": {}, "probes": []}
     old = {"key": trial.key, "schema": 1, "status": "ok", **parts, "from": "archive"}
     new = {**old, "from": "store"}
     results, reports = tmp_path / "results", tmp_path / "reports"
