@@ -18,7 +18,8 @@ from functools import cache, cached_property
 
 import torch
 
-from benchmarks.trial import PROTOCOL, key_of
+from benchmarks.suite import KNOWN
+from benchmarks.trial import PROTOCOL, key_of, revisions_of
 
 PACKAGE = "benchmarks.experiments"
 
@@ -40,7 +41,8 @@ class Experiment:
     """What is measured, under which conditions and how often.
 
     measure: settings of a condition, depth, seeds, device -> for each seed the quantities by name.
-    It may not use global random state, nor depend on which other seeds it is given.
+    It may not use global random state, nor depend on which other seeds it is given. The setting
+    ``recipe``, where it is a recipe's name, brings the recipe's own settings into the key.
     """
 
     name: str
@@ -87,11 +89,17 @@ class Measurement:
     def config(self) -> dict[str, object]:
         """All that decides the numbers, as plain data, and nothing else."""
         experiment = find(self.experiment)
+        settings = dict(experiment.conditions[self.technique])
+        name = settings.get("recipe")
+        recipe = KNOWN[name].settings() if name in KNOWN else {}
+        revisions = revisions_of(recipe)
         return {
             "protocol": PROTOCOL,
+            **({"revisions": revisions} if revisions else {}),
             "experiment": f"{experiment.measure.__module__}.{experiment.measure.__name__}",
             "revision": experiment.revision,
-            "settings": dict(experiment.conditions[self.technique]),
+            "settings": settings,
+            **({"recipe": recipe} if recipe else {}),  # what the name in the settings stands for
             "depth": self.depth,
             "seed": self.seed,
             "device": self.device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections import ChainMap
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,7 +20,7 @@ from techniques.recipe import RECIPES, Recipe
 
 FOLDER = Path(__file__).parent / "suites"
 
-KNOWN = RECIPES | PAPER_RECIPES
+KNOWN = ChainMap(RECIPES, PAPER_RECIPES)  # what is added to either later is known too
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=float("inf"))]

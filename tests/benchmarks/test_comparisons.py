@@ -180,22 +180,65 @@ def records_of(suite: Suite, error, **fields) -> tuple[list, dict, dict]:
     return [*tuning, *reporting], choices, records
 
 
-def test_claims_are_judged_over_whole_files_and_say_which_was_first():
+CLAIMS = """
+key = "ioffe2015bn"
+
+[[claims]]
+id = "more-accurate"
+kind = "ordinal"
+where = "Figure 1"
+statement = "batch norm ends lower"
+verified = "text"
+scale = "reduced"
+suite = "depth"
+metric = "test_error_pct"
+lower = { recipe = "batch-norm", depth = 3 }
+higher = { recipe = "plain", depth = 3 }
+
+[[claims]]
+id = "number"
+kind = "numeric"
+where = "Table 1"
+statement = "plain"
+verified = "memory"
+published = 2.4
+unit = "%"
+scale = "paper"
+suite = "depth"
+metric = "test_error_pct"
+cell = { recipe = "plain", depth = 3 }
+
+[[claims]]
+id = "deeper"
+kind = "threshold"
+where = "Table 1"
+statement = "plain at 5 layers"
+verified = "memory"
+scale = "reduced"
+suite = "depth"
+metric = "trained"
+cell = { recipe = "plain", depth = 5 }
+expected = "fails"
+"""
+
+
+def test_claims_are_judged_over_whole_files_and_say_which_was_first(tmp_path, monkeypatch):
+    (tmp_path / "ioffe2015bn.toml").write_text(CLAIMS)
+    monkeypatch.setattr(comparisons.claims, "FOLDER", tmp_path)
     suite = made(name="depth", recipes=["plain", "batch-norm"], depths=[3])
     trials, _, records = records_of(
         suite, lambda t: (50 if t.technique == "plain" else 5) + t.seed / 10
     )
     found = comparisons.judged(suite, {"depth": results_of(suite, trials, records)})
     table = comparisons.claims_table(suite, found, trials_table(trials, records))
-    assert {"ioffe2015bn", "glorot2010"} <= set(table["paper"])
-    by = table.set_index(["paper", "claim"])
-    more = by.loc[("ioffe2015bn", "batch-norm-more-accurate")]
+    assert set(table["paper"]) == {"ioffe2015bn"}
+    by = table.set_index("claim")
+    more = by.loc["more-accurate"]
     assert more[["verdict", "n", "ours"]].tolist() == ["REPRODUCED", 10, 45]
     assert more["cells"] == "batch-norm@depth/d3 plain@depth/d3"
-    assert more["row"] == "ioffe2015bn:batch-norm-more-accurate@depth"
-    number = by.loc[("bengio2007greedy", "plain-number")]
-    assert number["verdict"] == "NOT TESTED" and number["published"] == 2.4
-    assert by.loc[("glorot2010", "sigmoid-number"), "n"] == 0  # not run at 5 layers
+    assert more["row"] == "ioffe2015bn:more-accurate@depth"
+    assert by.loc["number", "verdict"] == "NOT TESTED" and by.loc["number", "published"] == 2.4
+    assert by.loc["deeper", "n"] == 0  # not run at 5 layers
     assert comparisons.suites_of_claims(suite) == {"depth"}
     assert comparisons.suites_of_claims(made(name="other")) == set()
 

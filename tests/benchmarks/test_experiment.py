@@ -21,6 +21,7 @@ from benchmarks.experiment import (
 from benchmarks.metrics import metric, results_of_experiment
 from benchmarks.run import archive_of, known_records, run
 from benchmarks.verdicts import Outcome, verdicts
+from techniques.recipe import RECIPES
 
 CALLS: list[tuple] = []
 
@@ -140,6 +141,17 @@ def test_depth_seed_and_device_are_in_the_key():
     first = Measurement("toy", "low", 2, 0, "cpu")
     others = [replace(first, depth=4), replace(first, seed=1), replace(first, device="cuda")]
     assert len({trial.key for trial in [first, *others]}) == 4
+
+
+def test_a_recipes_settings_are_in_the_key(monkeypatch):
+    conditions = {"low": {"offset": 1.0, "recipe": "rbm"}}
+    monkeypatch.setitem(experiments(), "toy", replace(TOY, conditions=conditions))
+    before = Measurement("toy", "low", 2, 0, "cpu")
+    assert before.config["recipe"]["pretraining"]["technique"] == "Rbm"
+    key = before.key
+    other = RECIPES["rbm"].but(pretraining=replace(RECIPES["rbm"].pretraining, epochs=99))
+    monkeypatch.setitem(RECIPES, "rbm", other)
+    assert Measurement("toy", "low", 2, 0, "cpu").key != key
 
 
 def test_stacks_hold_one_cell_and_no_more_than_fit():
