@@ -27,7 +27,7 @@ from benchmarks.archive import save_archive
 from benchmarks.factorial import effects_table
 from benchmarks.grids import grids_of
 from benchmarks.markup import code, latex_macros, markdown, markdown_table, text_table
-from benchmarks.metrics import Results, results_of
+from benchmarks.metrics import results_of
 from benchmarks.performance import report as performance
 from benchmarks.plan import Cell, Choice
 from benchmarks.probes import PROBE_EXAMPLES
@@ -287,25 +287,13 @@ def _tables(
     made = {name: tables.identified(suite.name, table) for name, table in made.items()}
     needed = comparisons.suites_of_claims(suite)
     if needed:
-        results = {name: _results_of(name, reports) for name in sorted(needed - {suite.name})}
+        sweeps, others = reproduction.sweeps(), sorted(needed - {suite.name})
+        results = {name: reproduction.results_from(sweeps[name], reports) for name in others}
         results[suite.name] = results_of(suite, trials, records)
         known = {name: found for name, found in results.items() if found is not None}
         verdicts = comparisons.judged(suite, known)
         made["T10-claims"] = comparisons.claims_table(suite, verdicts, frame)
     return made
-
-
-def _results_of(name: str, reports: Path) -> Results | None:
-    """Those of another report; None if there is none, or none that can be read."""
-    path = reports / name / "suite.json"
-    try:
-        suite, device, _ = stored(path)
-        trials, _, records = outcome(
-            suite, device=device, results=path.parent / "data", reports=reports
-        )
-    except Problem:
-        return None  # write_all names it
-    return results_of(suite, trials, records)
 
 
 def _render(template: str, words: Mapping[str, object]) -> bytes:
