@@ -19,15 +19,12 @@ import time
 from functools import cache
 from pathlib import Path
 
-import jinja2
-
 import benchmarks.train
 from benchmarks import store
 from benchmarks.cluster import in_cluster
 from benchmarks.environment import environment, peak_memory
 from benchmarks.executors import Executor, in_process, in_workers
 from benchmarks.options import ROOT
-from benchmarks.report import TEMPLATES
 from benchmarks.run import run
 from benchmarks.suite import Suite, read
 from benchmarks.trial import Trial
@@ -145,6 +142,10 @@ def main() -> None:
 
 def write_page() -> None:
     """docs/scale.md from docs/scale.json."""
+    import jinja2
+
+    from benchmarks.report import TEMPLATES  # with pandas and matplotlib, which workers do without
+
     found = json.loads(DATA.read_bytes())
     jinja = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
