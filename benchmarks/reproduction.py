@@ -172,6 +172,7 @@ def write_overview(reports: Path) -> None:
     words = {
         "sections": [(key, works[key], _claims_table(v)) for key, v in by_paper.items()],
         "counted": _counted_table(outcomes),
+        "counts": [(key, works[key], _counted(v)) for key, v in by_paper.items()],
         "n": len(outcomes),
         "n_papers": len(by_paper),
         "left": {s.name: (s.paper, s.scale, hours(s)) for s in sorted(left, key=hours)},
