@@ -47,7 +47,7 @@ scale: $(installed)  ## measure what sweeps cost beside training, on an idle mac
 test: $(installed)  ## run all tests but the slow ones
 	$(bin)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
-test-slow: $(installed)  ## kill, stop and starve sweeps, also on a Dask cluster: 10 minutes
+test-slow: $(installed)  ## kill, stop and starve sweeps, also on a Dask cluster: 13 minutes
 	$(bin)/python -m pytest -m slow --durations 0
 
 lint: $(installed)  ## check style and formatting
