@@ -81,6 +81,8 @@ def reproduce(
     Reports are written after each sweep, so that what is done can be read and committed.
     """
     todo = sorted((s for key in papers for s in sweeps_of(key, scale)), key=hours)
+    total = sum(map(hours, todo))
+    say(f"{len(todo)} suites, about {total:.2g} hours of one core if nothing is stored", "stderr")
     crashed = 0
     for sweep in todo:
         crashed += run(sweep, device=device, executor=executor(), results=results, reports=reports)
