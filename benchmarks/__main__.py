@@ -15,6 +15,7 @@ from benchmarks.options import (
     cores,
     count,
     positive,
+    positive_number,
     repeats,
     shard,
     suite_of,
@@ -76,6 +77,14 @@ def _parser() -> Parser:
         choices=["reduced", "paper"],
         default="reduced",
         help="small networks and data, or the papers' own protocols (default: reduced)",
+    )
+    reproducing.add_argument(
+        "--at-most",
+        type=positive_number,
+        default=float("inf"),
+        metavar="HOURS",
+        help="leave out suites that would take one core longer (default: none; the longest take "
+        "hundreds of hours)",
     )
     reproducing.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="cpu")
     add_results(reproducing)
@@ -296,6 +305,7 @@ def _reproduce(options: argparse.Namespace) -> int:
             executor=lambda: executor(device),
             results=options.results,
             reports=options.reports,
+            at_most=options.at_most,
         )
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)

@@ -74,6 +74,17 @@ def repeats(text: str) -> int:
     return _whole(text, least=5)
 
 
+def positive_number(text: str) -> float:
+    """Any above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} must be a number above 0")
+    return number
+
+
 def _whole(text: str, least: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least):
         raise argparse.ArgumentTypeError(f"{text[:20]!r} must be a whole number from {least} on")

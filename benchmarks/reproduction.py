@@ -75,14 +75,19 @@ def reproduce(
     executor: Callable[[], Executor],
     results: Path,
     reports: Path,
+    at_most: float = math.inf,
 ) -> int:
     """Run what is missing of these papers at this scale, cheapest first; how many trials crashed.
 
+    Suites of more than ``at_most`` hours of one core are left out.
+
     Reports are written after each sweep, so that what is done can be read and committed.
     """
-    todo = sorted((s for key in papers for s in sweeps_of(key, scale)), key=hours)
-    total = sum(map(hours, todo))
-    say(f"{len(todo)} suites, about {total:.2g} hours of one core if nothing is stored", "stderr")
+    all_of_them = sorted((s for key in papers for s in sweeps_of(key, scale)), key=hours)
+    todo = [sweep for sweep in all_of_them if hours(sweep) <= at_most]
+    total, left = sum(map(hours, todo)), len(all_of_them) - len(todo)
+    too_long = f"; {left} of more than {at_most:g} hours are left out" if left else ""
+    say(f"{len(todo)} suites, about {total:.2g} hours of one core from nothing{too_long}", "stderr")
     crashed = 0
     for sweep in todo:
         crashed += run(sweep, device=device, executor=executor(), results=results, reports=reports)

@@ -146,7 +146,7 @@ def test_documented_commands_exist(document, line, tmp_path, monkeypatch):
         assert all(word in known for word in given if word.startswith("--")), line
     elif "-m benchmarks" in line:
         arguments = words[words.index("benchmarks") + 1 :]
-        if arguments[0] in ("run", "report", "portraits", "diff") or arguments[:2] in (
+        if arguments[0] in ("run", "report", "reproduce", "portraits", "diff") or arguments[:2] in (
             ["data", "report"],
             ["data", "fetch"],
             ["store", "merge"],

@@ -51,7 +51,7 @@ def papers(tmp_path, monkeypatch):
     reproduction._read.cache_clear()
 
 
-def reproduce(reports):
+def reproduce(reports, **options):
     return reproduction.reproduce(
         [KEY],
         "reduced",
@@ -59,6 +59,7 @@ def reproduce(reports):
         executor=lambda: in_process(reports.parent / "results"),
         results=reports.parent / "results",
         reports=reports,
+        **options,
     )
 
 
@@ -95,6 +96,13 @@ def test_what_was_not_run_is_said(papers):
     assert "not run yet: about 0.033 hours of one core" in page  # 40 times 3 seconds
     overview = (papers / "papers.md").read_text()
     assert f"| toy | {KEY} | reduced | 0.033 |" in overview
+
+
+def test_what_would_take_too_long_is_left_out_and_counted(papers, capsys):
+    reproduce(papers, at_most=0.001)
+    assert not (papers / "papers" / KEY / "toy.jsonl.gz").exists()
+    said = "0 suites, about 0 hours of one core from nothing; 1 of more than 0.001 hours"
+    assert said in capsys.readouterr().err
 
 
 def test_a_scale_that_a_paper_lacks_runs_nothing(papers):
