@@ -23,7 +23,10 @@ def _fixed() -> dict[str, object]:
 
     return {
         "commit": git("rev-parse", "HEAD"),
-        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        # of the code: a run of several suites writes the first one's report before the last runs
+        "dirty": bool(
+            git("status", "--porcelain", "--untracked-files=no", "--", ":/*.py", ":/*.toml")
+        ),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
