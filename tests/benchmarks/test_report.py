@@ -472,7 +472,16 @@ def test_committed_reports_are_what_their_records_give(tmp_path):
     for settings in tracked:
         folder = (ROOT / settings).parent
         shutil.copytree(folder, tmp_path / "reports" / folder.name)
+    papers = ROOT / "reports" / "papers"  # what a suite's claims come to depends on them, too
+    for archive in papers.glob("*/*.jsonl.gz"):
+        (tmp_path / "reports" / "papers" / archive.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(archive, tmp_path / "reports" / "papers" / archive.parent.name)
     write_all(tmp_path / "reports")
+    pages = [*papers.glob("*/*.csv"), *papers.glob("*/README.md"), papers.parent / "papers.csv"]
+    assert len(pages) > 60
+    for path in [*pages, papers.parent / "papers.md"]:
+        again = tmp_path / "reports" / path.relative_to(papers.parent)
+        assert again.read_bytes() == path.read_bytes(), path
     for settings in tracked:
         folder = (ROOT / settings).parent
         for path in [*sorted(folder.rglob("*.csv")), folder / "README.md"]:
