@@ -17,6 +17,7 @@ Personality Science 8, 355-362.
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -95,12 +96,12 @@ class _Evidence:
 
 
 def verdicts(
-    paper: Paper, results: Mapping[str, Results], committed: datetime | None = None
+    paper: Paper, results: Mapping[str, Results], committed: Mapping[str, datetime]
 ) -> list[Verdict]:
     """A verdict for every claim of a file, in its order.
 
     results: by suite's name; pass all there are, as the tests of one file are one family.
-    committed: when the claims were last changed (``last_changed``), None if that is not known.
+    committed: when claims were last changed, by id (``last_changed``), as far as that is known.
     """
     evidence = [_evidence(claim, results.get(claim.suite)) for claim in paper.claims]
     obstacles = [
@@ -117,7 +118,7 @@ def verdicts(
             verdict = replace(verdict, **numbers, p=None if why else e.p, adjusted_p=p)
         if claim.suite in results:
             started = _started(claim, results[claim.suite])
-            verdict = replace(verdict, written=fixed_before(committed, started))
+            verdict = replace(verdict, written=fixed_before(committed.get(claim.id), started))
         found.append(verdict)
     return found
 
@@ -313,14 +314,31 @@ def fixed_before(committed: datetime | None, started: Iterable[datetime]) -> Wri
     return Written.BEFORE if committed < earliest else Written.AFTER
 
 
-def last_changed(path: Path) -> datetime | None:
-    """Time of the git commit that last changed a file; None without git or with changes since.
+def last_changed(path: Path) -> dict[str, datetime]:
+    """Since which git commit each claim of a file reads as it does, by the claim's id.
 
-    Any change counts, that of a comment too; a rebase makes it later, never earlier.
+    Where a sentence stands and how its transcription was checked decide no verdict and do not
+    count. A claim that is not committed as it is has no entry; nor has any without git. A rebase
+    makes times later, never earlier.
     """
-    changes = git("status", "--porcelain", "--", path.name, folder=path.parent)
-    time = git("log", "-1", "--format=%cI", "--", path.name, folder=path.parent)
-    return None if changes or not time else datetime.fromisoformat(time)
+    history = git("log", "--format=%H %cI", "--", path.name, folder=path.parent) or ""
+    current = _claims_in(path.read_text(encoding="utf-8"))
+    since: dict[str, datetime] = {}
+    for commit, time in map(str.split, history.splitlines()):  # the newest first
+        then = _claims_in(git("show", f"{commit}:./{path.name}", folder=path.parent) or "")
+        current = {id_: claim for id_, claim in current.items() if then.get(id_) == claim}
+        since |= dict.fromkeys(current, datetime.fromisoformat(time))
+    return since
+
+
+def _claims_in(text: str) -> dict[str, dict]:
+    """By id, without what decides no verdict; none where an old file cannot be read any more."""
+    try:
+        found = tomllib.loads(text).get("claims", [])
+    except tomllib.TOMLDecodeError:
+        return {}
+    unjudged = {"where", "verified"}
+    return {c["id"]: {k: v for k, v in c.items() if k not in unjudged} for c in found}
 
 
 def _started(claim: Claim, results: Results) -> list[datetime]:

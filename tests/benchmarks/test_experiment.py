@@ -169,7 +169,7 @@ def test_claims_can_be_about_an_experiment(tmp_path):
     low, high = {"recipe": "low", "depth": 2}, {"recipe": "high", "depth": 2}
     right = Ordinal(id="right", lower=low, higher=high, margin=1.0, **said)
     wrong = Ordinal(id="wrong", lower=high, higher=low, margin=1.0, **said)
-    found = verdicts(Paper("hinton2006dbn", Path("x.toml"), (right, wrong)), {"toy": results})
+    found = verdicts(Paper("hinton2006dbn", Path("x.toml"), (right, wrong)), {"toy": results}, {})
     assert [v.outcome for v in found] == [Outcome.REPRODUCED, Outcome.NOT_REPRODUCED]
     assert found[0].ours == pytest.approx(4.0)
     assert found[0].unit == "m"

@@ -66,7 +66,8 @@ def results(*frames: pd.DataFrame, scale="reduced", n_test=1000, layers=None, cu
 
 def judge(*claims, of: Results | None, committed=None):
     paper = Paper("x2000", Path("x2000.toml"), claims)
-    return verdicts(paper, {} if of is None else {"depth": of}, committed)
+    dates = {} if committed is None else {claim.id: committed for claim in claims}
+    return verdicts(paper, {} if of is None else {"depth": of}, dates)
 
 
 def compare(differences, of_higher=20.0, **fields):
@@ -449,23 +450,37 @@ def test_the_trials_of_the_claims_own_cells_count_those_that_tuned_too():
     assert judge(ordinal(), of=of)[0].written == Written.UNKNOWN
 
 
-def test_git_says_when_a_file_was_last_changed(tmp_path):
+def test_git_says_when_each_claim_was_last_changed(tmp_path):
     def git(*arguments, date="2020-01-01T11:00:00+00:00"):
         who = {"NAME": "a", "EMAIL": "a@example.org", "DATE": date}
         env = {f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in who.items()}
         quiet = {"GIT_CONFIG_GLOBAL": "/dev/null", "PATH": "/usr/bin:/bin:/usr/local/bin"}
         subprocess.run(["git", *arguments], cwd=tmp_path, env=env | quiet, check=True)
 
-    claims, other = tmp_path / "x2000.toml", tmp_path / "other.toml"
-    claims.write_text("key = 1\n")
-    assert last_changed(claims) is None  # no repository
+    def write(*blocks):
+        path.write_text("".join(f"[[claims]]\n{block}\n" for block in blocks))
+        return last_changed(path)
+
+    def commit(hour):
+        git("add", "-A")
+        git("commit", "-qm", "claims", date=f"2020-01-01T{hour}:00:00+00:00")
+        return {id_: time.hour for id_, time in last_changed(path).items()}
+
+    path = tmp_path / "x2000.toml"
+    one, two = 'id = "one"\nmargin = 1.0\nwhere = "page 1"', 'id = "two"\nmargin = 2.0'
+    assert write(one, two) == {}  # no repository
     git("init", "-q")
-    assert last_changed(claims) is None  # not committed
-    git("add", "x2000.toml")
-    git("commit", "-qm", "claims")
-    other.write_text("key = 2\n")
-    git("add", "other.toml")
-    git("commit", "-qm", "another's", date="2020-01-01T13:00:00+00:00")
-    assert last_changed(claims) == NOON.replace(hour=11)
-    claims.write_text("key = 3\n")
-    assert last_changed(claims) is None  # changed since
+    assert last_changed(path) == {}  # not committed
+    assert commit(11) == {"one": 11, "two": 11}
+    (tmp_path / "other.toml").write_text("key = 2\n")
+    assert commit(12) == {"one": 11, "two": 11}
+    assert list(write(one, 'id = "two"')) == ["one"]  # a margin taken away, not committed
+    assert commit(13) == {"one": 11, "two": 13}
+    write(one, two)
+    assert commit(14) == {"one": 11, "two": 14}  # back, but not all the time
+    write(two, "# found by A. Reader\n" + one.replace("page 1", "page 2"))
+    assert commit(15) == {"one": 11, "two": 14}
+    path.write_text("no [ TOML")
+    git("commit", "-qam", "broken", date="2020-01-01T16:00:00+00:00")
+    write(one, two)
+    assert commit(17) == {"one": 17, "two": 17}
