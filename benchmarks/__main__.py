@@ -279,10 +279,10 @@ def _run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     elif suite.paper:
-        from benchmarks import reproduction
+        from benchmarks import paper_pages, sweeps
 
-        reproduction.archive(suite, device, options.results, options.reports)
-        reproduction.write_report(suite.paper, options.reports)
+        sweeps.archive(suite, device, options.results, options.reports)
+        paper_pages.write_report(suite.paper, options.reports)
     else:
         write_report(suite, device, command, options.results, options.reports)
     return 1 if crashed else 0

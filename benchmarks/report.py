@@ -17,9 +17,10 @@ from benchmarks import (
     comparisons,
     figures,
     museum,
+    paper_pages,
     portraits,
-    reproduction,
     store,
+    sweeps,
     tables,
     webpage,
 )
@@ -123,7 +124,7 @@ def write_all(reports: Path) -> None:
     t1 = reports / catalogue.SUITE / "tables" / "T1-test-error.csv"
     page = catalogue.page(pd.read_csv(t1) if t1.exists() else None)
     store.write_atomically(reports / catalogue.PAGE, page.encode())
-    reproduction.write_all(reports)
+    paper_pages.write_all(reports)
     print(_shown(reports / "papers.md"), file=sys.stderr)
     try:
         print(_shown(museum.write(reports)), file=sys.stderr)
@@ -287,11 +288,11 @@ def _tables(
     made = {name: tables.identified(suite.name, table) for name, table in made.items()}
     needed = comparisons.suites_of_claims(suite)
     if needed:
-        sweeps, others = reproduction.sweeps(), sorted(needed - {suite.name})
-        results = {name: reproduction.results_from(sweeps[name], reports) for name in others}
+        known, others = sweeps.by_name(), sorted(needed - {suite.name})
+        results = {name: sweeps.results_from(known[name], reports) for name in others}
         results[suite.name] = results_of(suite, trials, records)
-        known = {name: found for name, found in results.items() if found is not None}
-        verdicts = comparisons.judged(suite, known)
+        there = {name: found for name, found in results.items() if found is not None}
+        verdicts = comparisons.judged(suite, there)
         made["T10-claims"] = comparisons.claims_table(suite, verdicts, frame)
     return made
 

@@ -2,15 +2,18 @@
 
 import csv
 import io
+import shutil
+from contextlib import contextmanager
 
 import pytest
 
-from benchmarks import claims, reproduction
+from benchmarks import claims, paper_pages, reproduction, store, sweeps
 from benchmarks.executors import in_process
 from benchmarks.experiment import experiments
 from benchmarks.paper_recipes import PAPER_RECIPES
 from benchmarks.problem import Problem
 from benchmarks.references import OF_CLAIMS, PATH, references
+from benchmarks.run import Interrupted
 from techniques.recipe import RECIPES
 from tests.benchmarks.test_experiment import TOY
 
@@ -45,18 +48,18 @@ def papers(tmp_path, monkeypatch):
     (folder / f"{KEY}.md").write_text('High is {{ cell("toy", "high", 2, "height") }} m.\n')
     monkeypatch.setattr(claims, "FOLDER", folder)
     monkeypatch.setitem(experiments(), "toy", TOY)
-    monkeypatch.setattr(reproduction, "sweeps", lambda: {"toy": TOY})
-    reproduction._read.cache_clear()
+    monkeypatch.setattr(sweeps, "by_name", lambda: {"toy": TOY})
+    sweeps._read.cache_clear()
     yield tmp_path / "reports"
-    reproduction._read.cache_clear()
+    sweeps._read.cache_clear()
 
 
-def reproduce(reports, **options):
+def reproduce(reports, executor=None, **options):
     return reproduction.reproduce(
         [KEY],
         "reduced",
         device="cpu",
-        executor=lambda: in_process(reports.parent / "results"),
+        executor=executor or (lambda: in_process(reports.parent / "results")),
         results=reports.parent / "results",
         reports=reports,
         **options,
@@ -71,7 +74,7 @@ def test_a_paper_is_run_judged_and_reported(papers):
     assert r"low is below high \| by \*far\*" in page
     assert "High is 7.045 [7.01, 7.08] m." in page
     rows = list(csv.DictReader(io.StringIO((papers / "papers.csv").read_text())))
-    assert list(rows[0]) == list(reproduction.COLUMNS)
+    assert list(rows[0]) == list(paper_pages.COLUMNS)
     assert rows[0]["paper"] == KEY
     assert rows[0]["verdict"] == "REPRODUCED"
     assert float(rows[0]["ours"]) == pytest.approx(4.0)
@@ -83,19 +86,43 @@ def test_a_paper_is_run_judged_and_reported(papers):
 def test_reports_come_again_byte_for_byte_from_the_archive_alone(papers):
     reproduce(papers)
     before = {p: p.read_bytes() for p in papers.rglob("*") if p.is_file()}
-    reproduction._read.cache_clear()
-    reproduction.write_all(papers)  # knows nothing of the store
+    sweeps._read.cache_clear()
+    paper_pages.write_all(papers)  # knows nothing of the store
     assert {p: p.read_bytes() for p in papers.rglob("*") if p.is_file()} == before
 
 
 def test_what_was_not_run_is_said(papers):
-    reproduction.write_all(papers)
+    paper_pages.write_all(papers)
     page = (papers / "papers" / KEY / "README.md").read_text()
     assert "NOT TESTED" in page
     assert "High is (not run) m." in page
-    assert "not run yet: about 0.033 hours of one core" in page  # 40 times 3 seconds
+    assert "not run yet: 40 of 40 trials; all of it takes about 0.033 hours" in page  # 3 s each
     overview = (papers / "papers.md").read_text()
-    assert f"| toy | {KEY} | reduced | 0.033 |" in overview
+    assert f"| toy | {KEY} | reduced | 40 of 40 | 0.033 |" in overview
+
+
+def test_an_interrupted_sweep_keeps_what_it_has_where_it_is_committed(papers):
+    @contextmanager
+    def interrupted_after_one():
+        with in_process(papers.parent / "results") as execute:
+
+            def one(stacks):
+                yield next(iter(execute(stacks)))
+                raise KeyboardInterrupt
+
+            yield one
+
+    with pytest.raises(Interrupted):
+        reproduce(papers, executor=interrupted_after_one)
+    shutil.rmtree(papers.parent / "results")  # the machine is lost, and reports are committed
+    kept = store.load_archive(papers / "papers" / KEY / "toy.jsonl.gz")
+    assert 0 < len(kept) < 40
+    missing = f"{40 - len(kept)} of 40"
+    assert missing in (papers / "papers" / KEY / "README.md").read_text()
+    reproduce(papers)
+    again = store.load_archive(papers / "papers" / KEY / "toy.jsonl.gz")
+    assert len(again) == 40
+    assert {key: again[key] for key in kept} == kept  # nothing was measured twice
 
 
 def test_what_would_take_too_long_is_left_out_and_counted(papers, capsys):
@@ -106,8 +133,8 @@ def test_what_would_take_too_long_is_left_out_and_counted(papers, capsys):
 
 
 def test_a_scale_that_a_paper_lacks_runs_nothing(papers):
-    assert reproduction.sweeps_of(KEY, "paper") == []
-    assert reproduction.sweeps_of(KEY, "reduced") == [TOY]
+    assert sweeps.of_paper(KEY, "paper") == []
+    assert sweeps.of_paper(KEY, "reduced") == [TOY]
 
 
 def test_an_unknown_paper_is_told_with_those_that_are_known(papers):
@@ -122,7 +149,7 @@ def test_a_suites_hours_grow_with_its_updates():
     suite = read("ioffe2015bn")
     budget = suite.budget.model_copy(update={"updates": 2 * suite.budget.updates})
     twice = suite.model_copy(update={"budget": budget})
-    assert 1.8 < reproduction.hours(twice) / reproduction.hours(suite) <= 2
+    assert 1.8 < sweeps.hours(twice) / sweeps.hours(suite) <= 2
 
 
 def test_every_paper_with_claims_has_a_reference_and_no_key_is_in_both_files():
@@ -135,9 +162,9 @@ def test_every_paper_with_claims_has_a_reference_and_no_key_is_in_both_files():
 def test_every_suite_of_a_paper_tests_a_claim_of_its():
     """Or one of another paper's that needs the same runs."""
     needed = {claim.suite for key in claims.names() for claim in claims.read(key).claims}
-    of_papers = {name for name, sweep in reproduction.sweeps().items() if sweep.paper}
+    of_papers = {name for name, sweep in sweeps.by_name().items() if sweep.paper}
     assert of_papers <= needed
-    assert {reproduction.sweeps()[name].paper for name in of_papers} <= set(claims.names())
+    assert {sweeps.by_name()[name].paper for name in of_papers} <= set(claims.names())
 
 
 def test_recipes_of_papers_have_names_of_their_own():
