@@ -69,7 +69,7 @@ EXPERIMENTS = (
             "denoising": {"recipe": "denoising", **_PROTOCOL},
         },
         depths=(0, 1, 2, 3),
-        seeds=10,
+        seeds=30,
         quantities={
             "test_error_pct": Quantity("%", "test error at the best validation point", N_TEST),
             "test_loss": Quantity("nats", "test loss at the best validation point"),

@@ -81,7 +81,7 @@ EXPERIMENTS = (
             "masking-40": {"recipe": "denoising-40-percent", **_PROTOCOL},
         },
         depths=(1, 2, 3),
-        seeds=10,
+        seeds=30,
         quantities={"test_error_pct": Quantity("%", "test error", 2_000)},
         measure=measure,
         seconds=8.0,

@@ -77,7 +77,7 @@ EXPERIMENTS = (
             "denoising": {"recipe": "denoising-25-percent", **_PROTOCOL},
         },
         depths=(1, 2, 3),
-        seeds=10,
+        seeds=30,
         quantities={"linear_error_pct": Quantity("%", "test error of the classifier", 2_000)},
         measure=measure,
         seconds=4.5,
