@@ -28,27 +28,30 @@ from techniques.recipe import Recipe
 from techniques.streams import stream
 
 Q = 0.0259  # of tanh
-RECIPES = {
-    ("tanh", "orthogonal"): Recipe(
-        activation=Tanh(), initialisation=Critical(Tanh(), q=Q, orthogonal=True)
-    ),
-    ("tanh", "gaussian"): Recipe(activation=Tanh(), initialisation=Critical(Tanh(), q=Q)),
-    ("rectifier", "orthogonal"): Recipe(
-        activation=Relu(), initialisation=Orthogonal(gain=2**0.5)
-    ),
-    ("rectifier", "gaussian"): Recipe(activation=Relu(), initialisation=HeNormal()),
-}  # fmt: skip
+UNITS, WEIGHTS = ("tanh", "rectifier"), ("orthogonal", "gaussian")
+
+
+def recipe(units: str, weights: str, q: float) -> Recipe:
+    """At criticality, and for tanh at the fixed point q."""
+    orthogonal = weights == "orthogonal"
+    if units == "tanh":
+        return Recipe(
+            activation=Tanh(), initialisation=Critical(Tanh(), q=q, orthogonal=orthogonal)
+        )
+    scaled = Orthogonal(gain=2**0.5) if orthogonal else HeNormal()
+    return Recipe(activation=Relu(), initialisation=scaled)
 
 
 def spectrum(
     settings: Settings, depth: int, seeds: Sequence[int], device: torch.device
 ) -> list[dict[str, float]]:
     """Spread of the Jacobian's singular values."""
-    recipe, width = RECIPES[settings["units"], settings["weights"]], settings["width"]
+    q, width = settings["q"], settings["width"]
+    critical = recipe(settings["units"], settings["weights"], q)
     found = []
     for seed in seeds:
         network = build(
-            recipe,
+            critical,
             n_inputs=width,
             n_classes=1,
             widths=[width] * depth,
@@ -56,7 +59,7 @@ def spectrum(
             device=device,
         ).to(torch.float64)
         x = torch.empty(1, width, dtype=torch.float64)
-        x.normal_(0, Q**0.5, generator=stream(seed, "pennington2017:input"))
+        x.normal_(0, q**0.5, generator=stream(seed, "pennington2017:input"))
         found.append(_spread(torch.linalg.svdvals(jacobian(network, x.to(device)))))
     return found
 
@@ -94,7 +97,8 @@ QUANTITIES = {
 def _of(width: int) -> dict[str, Settings]:
     return {
         f"{weights}-{units}": {"units": units, "weights": weights, "width": width, "q": Q}
-        for units, weights in RECIPES
+        for units in UNITS
+        for weights in WEIGHTS
     }
 
 

@@ -54,9 +54,9 @@ class Gaussian:
         return torch.empty(weight.shape[1]).normal_(0, self.bias_variance**0.5, generator=generator)
 
 
-def rate(weight_variance: float) -> float:
+def rate(weight_variance: float, bias_variance: float = BIAS_VARIANCE) -> float:
     """log chi_1 at the fixed point: nepers of mean square a layer; xi = -1 / rate."""
-    q = fixed_point(Tanh(), weight_variance**0.5, BIAS_VARIANCE**0.5)
+    q = fixed_point(Tanh(), weight_variance**0.5, bias_variance**0.5)
     return math.log(chi_1(q, Tanh(), weight_variance**0.5))
 
 
@@ -64,14 +64,14 @@ def at_start(
     settings: Settings, depth: int, seeds: Sequence[int], device: torch.device
 ) -> list[dict[str, float]]:
     """How signals grow from layer to layer, less what mean-field theory says."""
-    variance, width = settings["weight_variance"], settings["width"]
-    predicted = rate(variance)
-    q = fixed_point(Tanh(), variance**0.5, BIAS_VARIANCE**0.5)
-    size = ((q - BIAS_VARIANCE) / variance) ** 0.5  # rms of inputs that give the first layer q
+    variance, bias, width = (settings[n] for n in ("weight_variance", "bias_variance", "width"))
+    predicted = rate(variance, bias)
+    q = fixed_point(Tanh(), variance**0.5, bias**0.5)
+    size = ((q - bias) / variance) ** 0.5  # rms of inputs that give the first layer q
     found = []
     for seed in seeds:
         network = build(
-            _recipe(variance),
+            _recipe(settings),
             n_inputs=width,
             n_classes=N_CLASSES,
             widths=[width] * depth,
@@ -109,7 +109,7 @@ def in_training(
     data = datasets.DATA_SETS[settings["data"]]
     split = datasets.load(settings["data"], *data.parts).to(device)
     network = build(
-        _recipe(settings["weight_variance"]),
+        _recipe(settings),
         n_inputs=split.n_inputs,
         n_classes=N_CLASSES,
         widths=[settings["width"]] * depth,
@@ -138,8 +138,9 @@ def in_training(
     ]
 
 
-def _recipe(weight_variance: float) -> Recipe:
-    return Recipe(activation=Tanh(), initialisation=Gaussian(weight_variance, BIAS_VARIANCE))
+def _recipe(settings: Settings) -> Recipe:
+    weights = Gaussian(settings["weight_variance"], settings["bias_variance"])
+    return Recipe(activation=Tanh(), initialisation=weights)
 
 
 AT_START = {

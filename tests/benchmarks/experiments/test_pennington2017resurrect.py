@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 
 def test_the_jacobian_is_the_derivative_of_the_last_pre_activation_by_the_first():
-    recipe = pennington.RECIPES["tanh", "gaussian"]
+    recipe = pennington.recipe("tanh", "gaussian", pennington.Q)
     network = build(recipe, n_inputs=4, n_classes=1, widths=[4] * 3, seeds=[0], device=CPU)
     network = network.to(torch.float64)
     x = torch.tensor([[0.3, -0.2, 0.8, 0.1]], dtype=torch.float64)
