@@ -245,9 +245,10 @@ def _write(
     for name, content in files.items():
         store.write_atomically(folder / name, content)
     keep = {folder / name for name in files}
-    for stale in [*folder.glob("tables/*"), *folder.glob("figures/*")]:
+    # hidden files are what another program, which reports the same sweep, is just writing
+    for stale in [*folder.glob("tables/[!.]*"), *folder.glob("figures/[!.]*")]:
         if stale not in keep:
-            stale.unlink()
+            stale.unlink(missing_ok=True)
     header, *rows = grids[0].lines
     return text_table(header, rows)
 

@@ -213,6 +213,16 @@ def test_the_same_records_give_the_same_bytes(known, tmp_path):
     assert {p.relative_to(moved): p.read_bytes() for p in moved.rglob("*") if p.is_file()} == first
 
 
+def test_tables_of_before_go_and_what_another_program_is_writing_stays(known, tmp_path):
+    write(known, tmp_path)
+    tables = tmp_path / "reports/known/tables"
+    (tables / "T0-of-before.csv").write_text("old\n")
+    (tables / f"{store.TEMPORARY}x").write_text("half of a tab")
+    write(known, tmp_path)
+    assert not (tables / "T0-of-before.csv").exists()
+    assert (tables / f"{store.TEMPORARY}x").read_text() == "half of a tab"
+
+
 def test_records_that_a_suite_no_longer_asks_for_stay_in_the_archive(known, tmp_path):
     write(known, tmp_path)
     archive = tmp_path / "reports/known/data/records.jsonl.gz"
