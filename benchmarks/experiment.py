@@ -60,6 +60,11 @@ class Experiment:
     at_once: int = 1  # seeds that are measured together; others may not change what one gives
 
     @property
+    def measured_by(self) -> str:
+        """The function, as records name it."""
+        return f"{self.measure.__module__}.{self.measure.__name__}"
+
+    @property
     def cells(self) -> list[tuple[str, int]]:
         """Condition and depth of every row."""
         return [(name, depth) for name in self.conditions for depth in self.depths]
@@ -96,7 +101,7 @@ class Measurement:
         return {
             "protocol": PROTOCOL,
             **({"revisions": revisions} if revisions else {}),
-            "experiment": f"{experiment.measure.__module__}.{experiment.measure.__name__}",
+            "experiment": experiment.measured_by,
             "revision": experiment.revision,
             "settings": settings,
             **({"recipe": recipe} if recipe else {}),  # what the name in the settings stands for

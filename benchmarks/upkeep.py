@@ -20,6 +20,7 @@ from pydantic_core import from_json, to_json
 
 from benchmarks import store
 from benchmarks.archive import condensed
+from benchmarks.experiment import experiments
 from benchmarks.trial import PROTOCOL, key_of, revisions_of
 
 # What a file or record is:
@@ -160,10 +161,7 @@ def judge(text: bytes) -> tuple[str, str, dict | None]:
         key = key_of(config)
         if key != record["key"]:
             return "altered", f"its config gives the key {key}", record
-        version, now = (
-            _version(config),
-            {"protocol": PROTOCOL} | revisions_of(config.get("recipe", {})),
-        )
+        version, now = _version(config), _version_now(config)
         if version != now:
             newer = any(number > now.get(name, 0) for name, number in version.items())
             return "newer" if newer else "stale", f"{_said(version)}, and now {_said(now)}", record
@@ -203,7 +201,17 @@ def _lacking(record: object) -> str | None:
 
 
 def _version(config: dict) -> dict[str, int]:
-    return {"protocol": config["protocol"]} | config.get("revisions", {})
+    of_experiment = {"revision": config["revision"]} if "experiment" in config else {}
+    return {"protocol": config["protocol"]} | config.get("revisions", {}) | of_experiment
+
+
+def _version_now(config: dict) -> dict[str, int]:
+    """What the same trial or measurement would say; revision 0 of an unknown experiment."""
+    now = {"protocol": PROTOCOL} | revisions_of(config.get("recipe", {}))
+    if "experiment" in config:
+        known = {e.measured_by: e.revision for e in experiments().values()}
+        now["revision"] = known.get(config["experiment"], 0)
+    return now
 
 
 def _said(version: dict[str, int]) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from benchmarks import store, trial, upkeep
 from benchmarks.__main__ import main
 from benchmarks.archive import save_archive
 from benchmarks.executors import crashed
+from benchmarks.experiment import Measurement, find
 from benchmarks.suite import Budget, Data
 from benchmarks.trial import PROTOCOL, REVISIONS, Trial, key_of
 from techniques.recipe import RECIPES
@@ -187,6 +189,16 @@ def test_a_revision_makes_stale_what_is_whole_today(tmp_path, monkeypatch):
     assert Counter(kind for kind, _ in kinds(tmp_path).values()) == {"whole": 4}
     monkeypatch.setitem(trial.REVISIONS, "Autoencoder", REVISIONS["Autoencoder"] + 1)
     assert Counter(kind for kind, _ in kinds(tmp_path).values()) == {"whole": 1, "stale": 3}
+
+
+@pytest.mark.parametrize("known, kind", [(1, "whole"), (2, "stale"), (0, "newer"), (None, "newer")])
+def test_a_measurement_is_held_against_its_experiments_revision(known, kind, tmp_path, monkeypatch):
+    name = "he2015prelu-signal"
+    config = Measurement(name, "he", 30, 0, "cpu").config
+    put(tmp_path, but({"config": config, "key": key_of(config)}))
+    experiments = {} if known is None else {name: replace(find(name), revision=known)}
+    monkeypatch.setattr(upkeep, "experiments", lambda: experiments)
+    assert [found for found, _ in kinds(tmp_path).values()] == [kind]
 
 
 # folders where no record of these tests belongs, whatever PROTOCOL makes of their keys
