@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from techniques.activations.relu import Relu
 from techniques.activations.selu import Selu
+from techniques.activations.sigmoid import Sigmoid
 from techniques.activations.softsign import Softsign
 from techniques.activations.tanh import Tanh
 from techniques.connections.post_activation import PostActivation
@@ -14,6 +15,7 @@ from techniques.initialisation.fan_in import FanIn
 from techniques.initialisation.glorot import GlorotNormal, GlorotUniform
 from techniques.initialisation.he import HeNormal
 from techniques.initialisation.lecun import LeCunNormal
+from techniques.initialisation.mean_field import Critical
 from techniques.initialisation.orthogonal import Orthogonal
 from techniques.normalisation.batch_norm import BatchNorm
 from techniques.normalisation.inputs import Standardise
@@ -129,6 +131,12 @@ PAPER_RECIPES: dict[str, Recipe] = {
     "selu-standardised": _SNN,
     # and "relu-standardised" of nair2010
     "relu-batch-norm-standardised": _SNN_RIVAL.but(normalisation=BatchNorm()),
+    # pennington2017resurrect: each kind of weights at the other's fixed point
+    "critical-small-q": RECIPES["critical"].but(initialisation=Critical(Tanh(), q=0.01)),
+    "critical-sigmoid-small-q": BASELINE.but(initialisation=Critical(Sigmoid(), q=0.04)),
+    "isometry-sigmoid-large-q": BASELINE.but(
+        initialisation=Critical(Sigmoid(), q=2.28, orthogonal=True)
+    ),
     # bachlechner2020rezero
     "relu-batch-norm": _RELU.but(normalisation=BatchNorm()),
     # with weights of He the loss of 32 layers starts above 1e6: smaller ones for the rival
