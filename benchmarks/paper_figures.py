@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from benchmarks.claims import Numeric
 from benchmarks.figures import STYLE, svg
 from benchmarks.palette import BLACK, COLOURS, DARK_INK, FAINT, GREY, GRID, LIGHT_INK, PAPER
+from benchmarks.sweeps import SCALES, scale_of
 from benchmarks.verdicts import Outcome, Verdict
 
 # fill, ink and sign: the sign tells them apart without colours
 _LOOKS = {
-    Outcome.REPRODUCED: (COLOURS[2], LIGHT_INK, "+"),
+    Outcome.REPRODUCED: (COLOURS[2], LIGHT_INK, "✓"),
     Outcome.PARTLY: (COLOURS[3], DARK_INK, "~"),
-    Outcome.BETTER: (COLOURS[0], LIGHT_INK, "<"),
-    Outcome.NOT_REPRODUCED: (COLOURS[1], DARK_INK, "x"),
+    Outcome.BETTER: (COLOURS[0], LIGHT_INK, "↓"),
+    Outcome.NOT_REPRODUCED: (COLOURS[1], DARK_INK, "×"),
     Outcome.INCONCLUSIVE: (FAINT, DARK_INK, "?"),
     Outcome.NOT_TESTED: (PAPER, GREY, ""),
 }
@@ -26,36 +28,45 @@ _FURTHEST = 3.0  # margins; what lies further away is shown as an arrow at the e
 
 
 def verdict_map(by_paper: Mapping[str, Sequence[Verdict]]) -> bytes:
-    """A row a paper, a square a claim, in the order of its file."""
-    keys, most = list(by_paper), max(map(len, by_paper.values()))
+    """A row a paper, a square a claim in the order of its file, on the side of its scale."""
+    keys = list(by_paper)
+    rows = {
+        scale: [[v for v in by_paper[key] if scale_of(v) == scale] for key in keys]
+        for scale in SCALES
+    }
+    widths = [max(1, *map(len, found)) for found in rows.values()]
     with matplotlib.rc_context({**STYLE, "axes.grid": False}):
-        figure, axes = plt.subplots(
-            figsize=(2.2 + 0.21 * most, 1.1 + 0.21 * len(keys)), layout="constrained"
-        )
-        for row, key in enumerate(keys):
-            for column, verdict in enumerate(by_paper[key]):
-                fill, ink, sign = _LOOKS[verdict.outcome]
-                square = plt.Rectangle(
-                    (column - 0.45, row - 0.45), 0.9, 0.9, facecolor=fill, edgecolor=GREY, lw=0.5
-                )
-                axes.add_patch(square)
-                axes.text(column, row, sign, ha="center", va="center_baseline", color=ink, size=7)
-        axes.set_xlim(-0.6, most - 0.4)
-        axes.set_ylim(len(keys) - 0.4, -0.6)
-        axes.set_aspect("equal")
-        axes.set_yticks(range(len(keys)), keys, fontsize=7.5)
-        axes.set_xticks([])
-        axes.tick_params(length=0)
-        axes.spines[["left", "bottom"]].set_visible(False)
+        figure, panels = plt.subplots(
+            1, 2, figsize=(2.4 + 0.21 * sum(widths), 1.1 + 0.21 * len(keys)), sharey=True,
+            width_ratios=widths, layout="constrained",
+        )  # fmt: skip
+        for axes, (scale, found), width in zip(panels, rows.items(), widths, strict=True):
+            for row, verdicts in enumerate(found):
+                for column, verdict in enumerate(verdicts):
+                    _draw_square(axes, column, row, verdict.outcome)
+            axes.set_xlim(-0.6, width - 0.4)
+            axes.set_ylim(len(keys) - 0.4, -0.6)
+            axes.set_title(f"{scale} scale", loc="left", fontsize=8.5)
+            axes.set_yticks(range(len(keys)), keys, fontsize=7.5)
+            axes.set_xticks([])
+            axes.tick_params(length=0)
+            axes.spines[["left", "bottom"]].set_visible(False)
         handles = [
             plt.Rectangle((0, 0), 1, 1, facecolor=fill, edgecolor=GREY, lw=0.5)
             for fill, _, _ in _LOOKS.values()
         ]
         labels = [f"{sign} {o.value.lower()}".strip() for o, (_, _, sign) in _LOOKS.items()]
         figure.legend(
-            handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=7.5
+            handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=7.5
         )
         return svg(figure)
+
+
+def _draw_square(axes: Axes, column: int, row: int, outcome: Outcome) -> None:
+    fill, ink, sign = _LOOKS[outcome]
+    place = (column - 0.45, row - 0.45)
+    axes.add_patch(plt.Rectangle(place, 0.9, 0.9, facecolor=fill, edgecolor=GREY, lw=0.5))
+    axes.text(column, row, sign, ha="center", va="center_baseline", color=ink, size=7)
 
 
 def distances(by_paper: Mapping[str, Sequence[Verdict]]) -> bytes:
@@ -63,7 +74,7 @@ def distances(by_paper: Mapping[str, Sequence[Verdict]]) -> bytes:
 
     Between -1 and 1 a number counts as the paper's. Raises ValueError if none was measured.
     """
-    shown = [(key, v) for key, found in by_paper.items() for v in found if _was_measured(v)]
+    shown = [(key, v) for key, found in by_paper.items() for v in found if was_measured(v)]
     if not shown:
         raise ValueError("no published number was measured")
     papers = list(dict.fromkeys(key for key, _ in shown))
@@ -106,5 +117,6 @@ def distances(by_paper: Mapping[str, Sequence[Verdict]]) -> bytes:
         return svg(figure)
 
 
-def _was_measured(verdict: Verdict) -> bool:
+def was_measured(verdict: Verdict) -> bool:
+    """Whether it is on a published number, and trials of the paper's scale were there."""
     return isinstance(verdict.claim, Numeric) and verdict.outcome != Outcome.NOT_TESTED

@@ -16,7 +16,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from benchmarks import claims, store, sweeps
+from benchmarks import claims, paper_figures, store, sweeps
 from benchmarks.claims import Paper
 from benchmarks.experiment import Experiment, experiments
 from benchmarks.markup import markdown, markdown_table
@@ -71,7 +71,7 @@ def write_report(key: str, reports: Path) -> None:
 
 
 def write_overview(reports: Path) -> None:
-    """``reports/papers.md`` and ``papers.csv``: the claims of all papers."""
+    """``reports/papers.md`` with its two pictures, and ``papers.csv``: the claims of all papers."""
     works = references(PATH, OF_CLAIMS)
     by_paper = {key: judged(claims.read(key), reports)[0] for key in claims.names()}
     outcomes = [v for found in by_paper.values() for v in found]
@@ -90,6 +90,13 @@ def write_overview(reports: Path) -> None:
             if v.outcome in (Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE)
         ],
     }
+    store.prepare_folder(reports / FOLDER)
+    drawn = {"verdicts.svg": paper_figures.verdict_map(by_paper)}
+    if any(map(paper_figures.was_measured, outcomes)):
+        drawn["numbers.svg"] = paper_figures.distances(by_paper)
+    for name, picture in drawn.items():
+        store.write_atomically(reports / FOLDER / name, picture)
+    words["drawn"] = set(drawn)
     text = _environment().get_template("papers.md.j2").render(words)
     store.write_atomically(reports / "papers.md", text.encode())
     rows = (_row(key, v) for key, found in by_paper.items() for v in found)
@@ -198,14 +205,10 @@ def _claims_table(found: Iterable[Verdict]) -> str:
             "–" if v.claim.published is None else f"{v.claim.published:g} {v.claim.unit}{mark}"
         )
         ours = "–" if v.ours is None else f"{_digits(v.ours, v.low, v.high)} {v.unit}"
-        rows.append([v.claim.id, v.claim.where, v.claim.kind, printed, ours, str(v.n), _scale(v),
-                     v.outcome.value])  # fmt: skip
+        rows.append([v.claim.id, v.claim.where, v.claim.kind, printed, ours, str(v.n),
+                     sweeps.scale_of(v), v.outcome.value])  # fmt: skip
     header = ["claim", "where", "kind", "published", "ours", "n", "scale", "verdict"]
     return markdown_table(header, rows)
-
-
-def _scale(verdict: Verdict) -> str:
-    return sweeps.by_name()[verdict.claim.suite].scale
 
 
 def _interval(values: list[float]) -> str:
@@ -230,7 +233,7 @@ def counted(found: Iterable[Verdict]) -> dict[str, int]:
 
 
 def _counted_table(found: list[Verdict]) -> str:
-    rows = {scale: counted(v for v in found if _scale(v) == scale) for scale in SCALES}
+    rows = {scale: counted(v for v in found if sweeps.scale_of(v) == scale) for scale in SCALES}
     rows["all"] = counted(found)
     texts = [[name, *map(str, counts.values())] for name, counts in rows.items()]
     return markdown_table(["scale", *(outcome.value for outcome in Outcome)], texts)
@@ -261,7 +264,7 @@ def _said(sweep: Sweep) -> list[str]:
 
 def _row(key: str, v: Verdict) -> list[object]:
     return [key, v.claim.id, v.claim.where, v.claim.kind, v.claim.published, v.claim.verified,
-            v.ours, v.low, v.high, v.n, _scale(v), v.outcome.value]  # fmt: skip
+            v.ours, v.low, v.high, v.n, sweeps.scale_of(v), v.outcome.value]  # fmt: skip
 
 
 def _csv(rows: Iterable[list[object]]) -> bytes:

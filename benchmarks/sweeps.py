@@ -13,6 +13,7 @@ from benchmarks.metrics import Results, results_of, results_of_experiment
 from benchmarks.run import archive_of, known_records, outcome
 from benchmarks.suite import Suite
 from benchmarks.trial import Trial
+from benchmarks.verdicts import Verdict
 
 SCALES = ("reduced", "paper")
 OPERATIONS_A_SECOND = 3e10  # of one core, for estimates
@@ -31,6 +32,11 @@ def of_paper(key: str, scale: str) -> list[Sweep]:
     """What reproduces the paper at this scale, the cheapest first."""
     own = [s for s in by_name().values() if s.paper == key and s.scale == scale]
     return sorted(own, key=hours)
+
+
+def scale_of(verdict: Verdict) -> str:
+    """The scale of the trials that it was reached by."""
+    return by_name()[verdict.claim.suite].scale
 
 
 def hours(sweep: Sweep) -> float:

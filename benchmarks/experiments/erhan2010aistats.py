@@ -58,6 +58,12 @@ _PROTOCOL = {
     "evaluate_every": 100,
 }
 
+_QUANTITIES = {
+    "test_error_pct": Quantity("%", "test error at the best validation point", N_TEST),
+    "test_loss": Quantity("nats", "test loss at the best validation point"),
+    "train_loss": Quantity("nats", "training loss after the last update"),
+}
+
 EXPERIMENTS = (
     Experiment(
         name="erhan2010aistats",
@@ -70,11 +76,21 @@ EXPERIMENTS = (
         },
         depths=(0, 1, 2, 3),
         seeds=30,
-        quantities={
-            "test_error_pct": Quantity("%", "test error at the best validation point", N_TEST),
-            "test_loss": Quantity("nats", "test loss at the best validation point"),
-            "train_loss": Quantity("nats", "training loss after the last update"),
-        },
+        quantities=_QUANTITIES,
+        measure=measure,
+        seconds=3.0,
+        depth_means="lowest layers that are pretrained, of three",
+        at_once=5,
+    ),
+    Experiment(  # written after the first, to see what its layers of 100 do
+        name="erhan2010aistats-wide",
+        paper="erhan2010aistats",
+        title="Layers of 200 of which one or all three are pretrained",
+        scale="reduced",
+        conditions={"denoising": {"recipe": "denoising", **_PROTOCOL, "width": 200}},
+        depths=(1, 3),
+        seeds=10,
+        quantities=_QUANTITIES,
         measure=measure,
         seconds=3.0,
         depth_means="lowest layers that are pretrained, of three",
