@@ -120,4 +120,17 @@ EXPERIMENTS = (
         seconds=100,
         at_once=10,
     ),
+    Experiment(  # written after the last, whose first look is at update 1,000
+        name="ioffe2015bn-inputs-early",
+        paper="ioffe2015bn",
+        title="How far the inputs of the last hidden layer's sigmoids travel in the first 2,000",
+        scale="paper",
+        conditions=_conditions(name="mnist", n_train=50000, n_valid=10000, updates=2000),
+        depths=(3,),
+        seeds=10,
+        quantities=QUANTITIES,
+        measure=measure,
+        seconds=3,
+        at_once=10,
+    ),
 )
