@@ -134,9 +134,14 @@ def _read(name: str, reports: Path, changed: int) -> Results | None:
 
 
 def judged(paper: Paper, reports: Path) -> tuple[list[Verdict], dict[str, Results]]:
-    """The verdict on each claim, and the results that were there to go by."""
+    """The verdict on each claim, and the results that were there to go by.
+
+    Also those of the paper's sweeps that no claim is about, which its discussion can cite.
+    """
     known = sweeps()
-    found = {name: results_from(known[name], reports) for name in {c.suite for c in paper.claims}}
+    named = {c.suite for c in paper.claims}
+    named |= {name for name, sweep in known.items() if sweep.paper == paper.key}
+    found = {name: results_from(known[name], reports) for name in named}
     there = {name: results for name, results in sorted(found.items()) if results is not None}
     return verdicts(paper, there, last_changed(paper.path)), there
 
