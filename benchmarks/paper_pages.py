@@ -34,8 +34,12 @@ SHOWN = ("test_error_pct", "train_error_pct", "trained")  # of a suite, besides 
 
 
 def judged(paper: Paper, reports: Path) -> tuple[list[Verdict], dict[str, Results]]:
-    """The verdict on each claim, and the results that were there to go by."""
-    names = sorted({claim.suite for claim in paper.claims})
+    """The verdict on each claim, and the results that were there to go by.
+
+    Also those of the paper's sweeps that no claim is about, which its discussion can cite.
+    """
+    own = {name for name, sweep in sweeps.by_name().items() if sweep.paper == paper.key}
+    names = sorted({claim.suite for claim in paper.claims} | own)
     found = {name: sweeps.results_from(sweeps.by_name()[name], reports) for name in names}
     there = {name: results for name, results in found.items() if results is not None}
     return verdicts(paper, there, last_changed(paper.path)), there

@@ -110,6 +110,7 @@ PAPER_RECIPES: dict[str, Recipe] = {
     # srivastava2014dropout
     "sigmoid-dropout": BASELINE.but(regularisation=(Dropout(),)),
     "relu-dropout-max-norm-2": _DROPOUT_RELU.but(regularisation=(Dropout(), MaxNorm(max_norm=2.0))),
+    "relu-dropout-max-norm-1": _DROPOUT_RELU.but(regularisation=(Dropout(), MaxNorm(max_norm=1.0))),
     "sigmoid-dropout-momentum-0.95": BASELINE.but(
         regularisation=(Dropout(),), optimisation=Sgd(momentum=0.95)
     ),

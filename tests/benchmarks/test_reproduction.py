@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 from contextlib import contextmanager
 
@@ -159,9 +160,11 @@ def test_every_paper_with_claims_has_a_reference_and_no_key_is_in_both_files():
     assert all(work.title and work.authors and work.year.isdigit() for work in of_claims.values())
 
 
-def test_every_suite_of_a_paper_tests_a_claim_of_its():
-    """Or one of another paper's that needs the same runs."""
+def test_every_suite_of_a_paper_tests_a_claim_or_its_discussion_cites_it():
+    """A claim of another paper's, too, that needs the same runs."""
     needed = {claim.suite for key in claims.names() for claim in claims.read(key).claims}
+    for discussion in claims.FOLDER.glob("*.md"):
+        needed |= set(re.findall(r'cell\("([^"]+)"', discussion.read_text()))
     of_papers = {name for name, sweep in sweeps.by_name().items() if sweep.paper}
     assert of_papers <= needed
     assert {sweeps.by_name()[name].paper for name in of_papers} <= set(claims.names())
