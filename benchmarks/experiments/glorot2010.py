@@ -204,7 +204,7 @@ EXPERIMENTS = (
         seeds=10,
         quantities=AT_START,
         measure=at_start,
-        seconds=6,
+        seconds=1.2,
     ),
     Experiment(
         name="glorot2010-saturation",

@@ -117,7 +117,7 @@ EXPERIMENTS = (
         seeds=10,
         quantities=QUANTITIES,
         measure=measure,
-        seconds=100,
+        seconds=26,
         at_once=10,
     ),
     Experiment(  # written after the last, whose first look is at update 1,000

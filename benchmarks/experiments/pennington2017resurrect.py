@@ -125,6 +125,6 @@ EXPERIMENTS = (
         seeds=10,
         quantities=QUANTITIES,
         measure=spectrum,
-        seconds=8,
+        seconds=0.9,
     ),
 )

@@ -214,7 +214,7 @@ EXPERIMENTS = (
         seeds=20,
         quantities=AT_START,
         measure=at_start,
-        seconds=1.5,
+        seconds=0.15,
     ),
     Experiment(
         name="schoenholz2017-training",

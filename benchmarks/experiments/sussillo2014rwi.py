@@ -93,6 +93,6 @@ EXPERIMENTS = (
             "log_ratio_size": Quantity("nepers", "the same without its sign"),
         },
         measure=walk,
-        seconds=0.15,
+        seconds=0.03,
     ),
 )
