@@ -201,6 +201,7 @@ TLS = {
 def _list(options: argparse.Namespace) -> int:
     from benchmarks import claims
     from benchmarks.datasets import DATA_SETS
+    from benchmarks.experiment import experiments
     from benchmarks.progress import say
     from benchmarks.suite import names, read
     from techniques.recipe import RECIPES
@@ -208,9 +209,12 @@ def _list(options: argparse.Namespace) -> int:
     say("suites")
     for name in names():
         try:
-            say(f"  {name:26}{read(name).title}")
+            say(f"  {name:40}{read(name).title}")
         except Problem as problem:  # one bad file must not hide the others
-            say(f"  {name:26}cannot be read: {problem}")
+            say(f"  {name:40}cannot be read: {problem}")
+    say("experiments of papers, which 'reproduce' runs")
+    for name, experiment in experiments().items():
+        say(f"  {name:40}{experiment.title}")
     say("recipes")
     for name, recipe in RECIPES.items():
         slots = recipe.settings()

@@ -104,8 +104,12 @@ def suite_of(options: argparse.Namespace):
 
     Options that change what the report is about change its name, so that none overwrites another.
     """
+    from benchmarks.experiment import experiments
     from benchmarks.suite import FIRST_TUNING_SEED, read
 
+    if found := experiments().get(options.suite):
+        command = f"python -m benchmarks reproduce {found.paper} --scale {found.scale}"
+        raise Problem(f"{found.name}: an experiment, and no suite; run by '{command}'")
     suite, device = read(options.suite), device_of(options)
     command, name = f"make compare SUITE={options.suite}", suite.name
     extra = []

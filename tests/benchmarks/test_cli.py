@@ -37,6 +37,10 @@ def test_help_does_not_load_torch():
         (["run", "smoke", "--seeds", "0"], "'0' must be a whole number from 1 on"),
         (["run", "smoke", "--seeds", "9" * 5000], "'99999999999999999999' must be a whole number"),
         (["run", "smoke", "--seeds", "1001"], "--seeds: 1001 must be at most 1000"),
+        (
+            ["run", "ioffe2015bn-inputs"],
+            "an experiment, and no suite; run by 'python -m benchmarks reproduce ioffe2015bn",
+        ),
         (["run", "smoke", "--workers", "-1"], "--workers"),
         (["run", "smoke", "--device", "tpu"], "invalid choice: 'tpu'"),
         (["run", "smoke", "--device", "mps"], "--device: mps is not available here; allowed: auto"),
