@@ -7,6 +7,7 @@ from techniques.activations.selu import Selu
 from techniques.activations.sigmoid import Sigmoid
 from techniques.activations.softsign import Softsign
 from techniques.activations.tanh import Tanh
+from techniques.connections.highway import Highway
 from techniques.connections.post_activation import PostActivation
 from techniques.connections.pre_activation import PreActivation
 from techniques.connections.residual import Residual
@@ -120,10 +121,14 @@ PAPER_RECIPES: dict[str, Recipe] = {
     ),
     # he2015prelu
     "relu-xavier": _RELU.but(initialisation=GlorotNormal()),
+    "relu-fan-in": BASELINE.but(activation=Relu()),
     # he2016resnet, he2016identity
     "relu-batch-norm-decay": _RESNET,
     "post-activation-batch-norm-decay": _RESNET.but(connection=PostActivation()),
     "pre-activation-batch-norm-decay": _RESNET.but(connection=PreActivation()),
+    "post-activation-fan-in": BASELINE.but(activation=Relu(), connection=PostActivation()),
+    # srivastava2015highway
+    "highway-bias-3": BASELINE.but(connection=Highway(gate_bias=-3.0)),
     # ba2016ln
     "relu-adam": _ADAM,
     "relu-batch-norm-adam": _ADAM.but(normalisation=BatchNorm()),
