@@ -20,7 +20,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -321,13 +321,23 @@ def last_changed(path: Path) -> dict[str, datetime]:
     count. A claim that is not committed as it is has no entry; nor has any without git. A rebase
     makes times later, never earlier.
     """
-    history = git("log", "--format=%H %cI", "--", path.name, folder=path.parent) or ""
+    history = git(
+        "log", "--parents", "--topo-order", "--format=%H %cI %P", "--", path.name,
+        folder=path.parent,
+    )  # fmt: skip
     current = _claims_in(path.read_text(encoding="utf-8"))
     since: dict[str, datetime] = {}
-    for commit, time in map(str.split, history.splitlines()):  # the newest first
+    unchanged: dict[str, set[str]] = {}  # from a commit of the file on, down one line at least
+    for number, line in enumerate((history or "").splitlines()):  # children before their parents
+        commit, time, *parents = line.split()
         then = _claims_in(git("show", f"{commit}:./{path.name}", folder=path.parent) or "")
-        current = {id_: claim for id_, claim in current.items() if then.get(id_) == claim}
-        since |= dict.fromkeys(current, datetime.fromisoformat(time))
+        alive = set(current) if number == 0 else unchanged.get(commit, set())
+        same = {id_ for id_ in alive if then.get(id_) == current[id_]}
+        for id_ in same:
+            earlier = since.get(id_, datetime.max.replace(tzinfo=UTC))
+            since[id_] = min(earlier, datetime.fromisoformat(time))
+        for parent in parents:
+            unchanged.setdefault(parent, set()).update(same)
     return since
 
 

@@ -484,3 +484,14 @@ def test_git_says_when_each_claim_was_last_changed(tmp_path):
     git("commit", "-qam", "broken", date="2020-01-01T16:00:00+00:00")
     write(one, two)
     assert commit(17) == {"one": 17, "two": 17}
+    # on a line of its own, a claim is as old as it is there, though the other line lacks it
+    three = 'id = "three"'
+    git("checkout", "-qb", "side")
+    write(one, two, three)
+    commit(18)
+    git("checkout", "-q", "-")
+    write(one, two + " # the other line goes on")
+    commit(19)
+    git("merge", "-q", "-s", "ours", "--no-commit", "side")
+    write(one, two, three)
+    assert commit(20) == {"one": 17, "two": 17, "three": 18}
