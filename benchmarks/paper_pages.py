@@ -51,7 +51,7 @@ def write_report(key: str, reports: Path) -> None:
     found, results = judged(paper, reports)
     own = [s for scale in SCALES for s in sweeps.of_paper(key, scale)]
     cells = {name: _cells(name, there, paper) for name, there in results.items()}
-    discussion = paper.path.with_suffix(".md")
+    discussion = _discussion_of(paper)
     words = {
         "key": key,
         "reference": references(PATH, OF_CLAIMS)[key],
@@ -87,12 +87,8 @@ def write_overview(reports: Path) -> None:
         "n": len(outcomes),
         "n_papers": len(by_paper),
         "left": _missing(sorted(of_papers, key=sweeps.hours), reports),
-        "contrary": [
-            (key, v)
-            for key, found in by_paper.items()
-            for v in found
-            if v.outcome in (Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE)
-        ],
+        "contrary": {key: left for key, found in by_paper.items() if (left := _contrary(found))},
+        "discussed": {key for key in by_paper if _discussion_of(claims.read(key)).exists()},
     }
     store.prepare_folder(reports / FOLDER)
     drawn = {"verdicts.svg": paper_figures.verdict_map(by_paper)}
@@ -124,6 +120,14 @@ def _missing(among: Iterable[Sweep], reports: Path) -> dict[str, _Missing]:
         for s in among
     )
     return {missing.sweep.name: missing for missing in found if missing.trials}
+
+
+def _discussion_of(paper: Paper) -> Path:
+    return paper.path.with_suffix(".md")
+
+
+def _contrary(found: Iterable[Verdict]) -> list[Verdict]:
+    return [v for v in found if v.outcome in (Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE)]
 
 
 def write_all(reports: Path) -> None:
