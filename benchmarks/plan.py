@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
-from math import nan
+from math import inf, nan
 from statistics import median
 from typing import NamedTuple
 
@@ -15,6 +15,9 @@ from benchmarks.trial import EVALUATED_ROWS, Trial
 # Runs in a stack. On a CPU more gain little speed, and a stack is what a kill can cost; a GPU is
 # filled only by many small networks at once.
 LARGEST_STACK = {"cpu": 12, "cuda": 240, "mps": 240}
+# Operations that a stack may take, by cost: some ten minutes of a core, which a kill can cost, and
+# for which the others may have to wait at the end. Runs that take longer are alone in theirs.
+LARGEST_COST = {"cpu": 4e13, "cuda": inf, "mps": inf}
 # Bytes that a stack may take, by memory_of: there is one a worker, and a worker a core.
 LARGEST_MEMORY = {"cpu": 1 << 30, "cuda": 16 << 30, "mps": 4 << 30}
 
@@ -119,8 +122,9 @@ def stacks(trials: Iterable[Trial]) -> list[tuple[Trial, ...]]:
     for _, group in groupby(sorted(trials, key=shape), key=shape):
         runs = sorted(group, key=lambda t: (t.seed, t.lr))
         device = runs[0].device
-        fit = max(1, LARGEST_MEMORY[device] // memory_of(runs[0]))
-        n_stacks = -(-len(runs) // min(fit, LARGEST_STACK[device]))
+        in_memory = LARGEST_MEMORY[device] // memory_of(runs[0])
+        in_time = LARGEST_COST[device] // cost(runs[:1])
+        n_stacks = -(-len(runs) // int(max(1, min(in_memory, in_time, LARGEST_STACK[device]))))
         size = -(-len(runs) // n_stacks)  # of equal size, so that no worker is left with a rest
         found += [tuple(runs[i : i + size]) for i in range(0, len(runs), size)]
     return sorted(found, key=cost, reverse=True)

@@ -19,8 +19,10 @@ from benchmarks.archive import save_archive
 from benchmarks.environment import peak_memory
 from benchmarks.executors import Waiting, crashed, in_process, in_workers, save_new
 from benchmarks.plan import (
+    LARGEST_COST,
     LARGEST_STACK,
     choose,
+    cost,
     memory_of,
     reporting_trials,
     stacks,
@@ -315,6 +317,21 @@ def peak_of(trials) -> int:
 def test_on_a_gpu_stacks_are_as_large_as_they_come(suite):
     trials = [replace(t, seed=s) for t in tuning_trials(suite, "cuda")[:1] for s in range(500)]
     assert [len(s) for s in stacks(trials)] == [167, 167, 166]
+
+
+@pytest.mark.parametrize(
+    "share, sizes", [(0.24, [4, 4, 2]), (0.4, [2] * 5), (0.6, [1] * 10), (3, [1] * 10)]
+)
+def test_long_runs_go_in_short_stacks_so_that_a_kill_costs_little(suite, share, sizes):
+    trial = tuning_trials(suite, "cpu")[0]
+    budget = trial.budget.model_copy(update={"updates": 10**9, "evaluate_every": 10**9})
+    per_update = cost((replace(trial, budget=budget),)) / 10**9
+    long = {"updates": round(share * LARGEST_COST["cpu"] / per_update)}
+    budget = budget.model_copy(update=long)
+    runs = [replace(trial, seed=seed, budget=budget) for seed in range(10)]
+    assert cost(runs[:1]) == pytest.approx(share * LARGEST_COST["cpu"], rel=0.01)
+    assert [len(stack) for stack in stacks(runs)] == sizes
+    assert [len(stack) for stack in stacks([replace(run, device="cuda") for run in runs])] == [10]
 
 
 def test_stacks_are_of_one_shape_of_even_size_and_the_costliest_comes_first(suite):
