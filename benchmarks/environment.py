@@ -70,6 +70,8 @@ def git(*arguments: str, folder: Path = Path(__file__).parent) -> str | None:
             cwd=folder,
             capture_output=True,
             text=True,
+            encoding="utf-8",
+            errors="replace",  # an old file may be anything
             timeout=20,
         )
     except (OSError, subprocess.TimeoutExpired):

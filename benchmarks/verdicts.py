@@ -322,8 +322,8 @@ def last_changed(path: Path) -> dict[str, datetime]:
     makes times later, never earlier.
     """
     history = git(
-        "log", "--parents", "--topo-order", "--format=%H %cI %P", "--", path.name,
-        folder=path.parent,
+        "log", "--no-show-signature", "--parents", "--topo-order", "--format=%H %cI %P", "--",
+        path.name, folder=path.parent,
     )  # fmt: skip
     current = _claims_in(path.read_text(encoding="utf-8"))
     since: dict[str, datetime] = {}
@@ -342,13 +342,18 @@ def last_changed(path: Path) -> dict[str, datetime]:
 
 
 def _claims_in(text: str) -> dict[str, dict]:
-    """By id, without what decides no verdict; none where an old file cannot be read any more."""
+    """By id, without what decides no verdict; an old file's faults are left out."""
     try:
-        found = tomllib.loads(text).get("claims", [])
+        found = tomllib.loads(text).get("claims")
     except tomllib.TOMLDecodeError:
         return {}
+    tables = [c for c in found if isinstance(c, dict)] if isinstance(found, list) else []
     unjudged = {"where", "verified"}
-    return {c["id"]: {k: v for k, v in c.items() if k not in unjudged} for c in found}
+    return {
+        c["id"]: {k: v for k, v in c.items() if k not in unjudged}
+        for c in tables
+        if isinstance(c.get("id"), str)
+    }
 
 
 def _started(claim: Claim, results: Results) -> list[datetime]:

@@ -480,8 +480,9 @@ def test_git_says_when_each_claim_was_last_changed(tmp_path):
     assert commit(14) == {"one": 11, "two": 14}  # back, but not all the time
     write(two, "# found by A. Reader\n" + one.replace("page 1", "page 2"))
     assert commit(15) == {"one": 11, "two": 14}
-    path.write_text("no [ TOML")
-    git("commit", "-qam", "broken", date="2020-01-01T16:00:00+00:00")
+    for broken in (b"no [ TOML", b"[[claims]]\nmargin = 1.0\n", b"claims = 1\n", b"# \xe9\n"):
+        path.write_bytes(broken)
+        git("commit", "-qam", "broken", date="2020-01-01T16:00:00+00:00")
     write(one, two)
     assert commit(17) == {"one": 17, "two": 17}
     # on a line of its own, a claim is as old as it is there, though the other line lacks it
