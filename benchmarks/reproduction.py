@@ -12,7 +12,7 @@ from benchmarks.paper_pages import counted, judged, write_overview, write_report
 from benchmarks.problem import Problem
 from benchmarks.progress import say
 from benchmarks.run import run
-from benchmarks.sweeps import archive, hours, of_paper
+from benchmarks.sweeps import Sweep, archive, hours, of_paper
 
 
 def reproduce(
@@ -43,11 +43,20 @@ def reproduce(
             crashed += run(
                 sweep, device=device, executor=executor(), results=results, reports=reports
             )
-        finally:  # also if interrupted: long sweeps go on from what is committed
-            archive(sweep, device, results, reports)
-            write_report(sweep.paper, reports)
+        except BaseException:  # long sweeps go on from what is committed
+            try:
+                _keep(sweep, device, results, reports)
+            except (Problem, OSError) as fault:  # news is what stopped the run
+                say(f"{sweep.name}: what is done was not kept in {reports}: {fault}", "stderr")
+            raise
+        _keep(sweep, device, results, reports)
     write_overview(reports)
     return crashed
+
+
+def _keep(sweep: Sweep, device: str, results: Path, reports: Path) -> None:
+    archive(sweep, device, results, reports)
+    write_report(sweep.paper, reports)
 
 
 def known(key: str | None) -> list[str]:

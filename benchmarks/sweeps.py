@@ -63,11 +63,16 @@ def n_trials(sweep: Sweep) -> int:
 
 
 def archive(sweep: Sweep, device: str, results: Path, reports: Path) -> None:
-    """Keep what is stored of a sweep beside the paper's report."""
-    _, records = _stored(sweep, device, results, reports)
-    done = [record for record in records.values() if record["status"] in store.DONE]
+    """Keep what is stored of a sweep beside the paper's report.
+
+    While rates are still to be chosen, none of what was archived is given up: it may be needed.
+    """
+    trials, records = _stored(sweep, device, results, reports)
+    done = {key: record for key, record in records.items() if record["status"] in store.DONE}
+    if len(trials) < n_trials(sweep):
+        done = store.load_archive(archive_of(reports, sweep)) | done
     if done:
-        save_archive(archive_of(reports, sweep), done)
+        save_archive(archive_of(reports, sweep), done.values())
 
 
 def n_missing(sweep: Sweep, reports: Path) -> int:

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 import pytest
 
 from benchmarks import claims, paper_pages, reproduction, store, sweeps
+from benchmarks.archive import save_archive
 from benchmarks.executors import in_process
 from benchmarks.experiment import experiments
+from benchmarks.metrics import metric_names
 from benchmarks.paper_recipes import PAPER_RECIPES
 from benchmarks.problem import Problem
 from benchmarks.references import OF_CLAIMS, PATH, references
-from benchmarks.run import Interrupted
+from benchmarks.run import Interrupted, archive_of
+from benchmarks.suite import read
 from techniques.recipe import RECIPES
 from tests.benchmarks.test_experiment import TOY
 
@@ -126,6 +129,41 @@ def test_an_interrupted_sweep_keeps_what_it_has_where_it_is_committed(papers):
     assert {key: again[key] for key in kept} == kept  # nothing was measured twice
 
 
+def test_what_stopped_a_run_is_told_though_what_is_done_cannot_be_kept(papers, monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise Interrupted("toy: 10 of 40 trials saved")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(reproduction, "archive", full)
+    with pytest.raises(OSError, match="No space left"):
+        reproduce(papers)
+    monkeypatch.setattr(reproduction, "run", stopped)
+    with pytest.raises(Interrupted, match="10 of 40 trials saved"):
+        reproduce(papers)
+    assert "toy: what is done was not kept in" in capsys.readouterr().err
+
+
+def test_reported_runs_stay_archived_while_rates_are_searched_anew(tmp_path):
+    def record(trial):
+        result = {"valid_error_pct": trial.lr}
+        return {"key": trial.key, "config": trial.config, "status": "ok", "result": result,
+                "curves": {}, "probes": [], "env": {}, "schema": store.SCHEMA}  # fmt: skip
+
+    suite = read("srivastava2015highway-gates")
+    tuning, reporting = sweeps._trials(suite)  # of the rate chosen here, the first
+    path = archive_of(tmp_path, suite)
+    store.prepare_folder(path.parent)
+    save_archive(path, map(record, [*tuning, *reporting]))
+    assert sweeps.n_missing(suite, tmp_path) == 0
+    grid = suite.tuning.model_copy(update={"lr": (*suite.tuning.lr, 3.0)})
+    wider = suite.model_copy(update={"tuning": grid})
+    sweeps.archive(wider, "cpu", tmp_path / "results", tmp_path)  # interrupted before 3.0 was run
+    assert {trial.key for trial in reporting} < store.load_archive(path).keys()
+    assert sweeps.n_missing(wider, tmp_path) == 2 + len(reporting)  # none counts before the choice
+
+
 def test_what_would_take_too_long_is_left_out_and_counted(papers, capsys):
     reproduce(papers, at_most=0.001)
     assert not (papers / "papers" / KEY / "toy.jsonl.gz").exists()
@@ -145,8 +183,6 @@ def test_an_unknown_paper_is_told_with_those_that_are_known(papers):
 
 
 def test_a_suites_hours_grow_with_its_updates():
-    from benchmarks.suite import read
-
     suite = read("ioffe2015bn")
     budget = suite.budget.model_copy(update={"updates": 2 * suite.budget.updates})
     twice = suite.model_copy(update={"budget": budget})
@@ -168,6 +204,20 @@ def test_every_suite_of_a_paper_tests_a_claim_or_its_discussion_cites_it():
     of_papers = {name for name, sweep in sweeps.by_name().items() if sweep.paper}
     assert of_papers <= needed
     assert {sweeps.by_name()[name].paper for name in of_papers} <= set(claims.names())
+
+
+def test_every_figure_that_a_discussion_cites_is_measured_by_a_sweep_of_its_page():
+    cited = re.compile(r'\{\{ cell\("([^"]+)", "([^"]+)", (\d+), "([^"]+)"\) \}\}')
+    for discussion in claims.FOLDER.glob("*.md"):
+        paper, text = claims.read(discussion.stem), discussion.read_text()
+        own = {name for name, sweep in sweeps.by_name().items() if sweep.paper == paper.key}
+        there = own | {claim.suite for claim in paper.claims}
+        found = cited.findall(text)
+        assert len(found) == text.count("{{")
+        for name, technique, depth, metric in found:
+            assert name in there
+            assert (technique, int(depth)) in sweeps.by_name()[name].cells
+            assert metric in metric_names(name)
 
 
 def test_recipes_of_papers_have_names_of_their_own():
