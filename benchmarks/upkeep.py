@@ -209,8 +209,9 @@ def _version_now(config: dict) -> dict[str, int]:
     """What the same trial or measurement would say; revision 0 of an unknown experiment."""
     now = {"protocol": PROTOCOL} | revisions_of(config.get("recipe", {}))
     if "experiment" in config:
-        known = {e.measured_by: e.revision for e in experiments().values()}
-        now["revision"] = known.get(config["experiment"], 0)
+        mine = [e for e in experiments().values() if e.measured_by == config["experiment"]]
+        known = {e.revision for e in mine}  # several experiments may share a function
+        now["revision"] = config["revision"] if config["revision"] in known else max(known or {0})
     return now
 
 

@@ -201,6 +201,19 @@ def test_a_measurement_is_held_against_its_experiments_revision(known, kind, tmp
     assert [found for found, _ in kinds(tmp_path).values()] == [kind]
 
 
+def test_experiments_that_share_a_function_may_be_at_different_revisions(tmp_path, monkeypatch):
+    found = find("he2015prelu-signal")
+    experiments = {"first": replace(found, revision=3), "second": replace(found, revision=2)}
+    monkeypatch.setattr(upkeep, "experiments", lambda: experiments)
+    config = Measurement(found.name, "he", 30, 0, "cpu").config
+    for revision in (1, 2, 3, 4):
+        its = config | {"revision": revision}
+        put(tmp_path, but({"config": its, "key": key_of(its)}))
+    assert sorted(kind for kind, _ in kinds(tmp_path).values()) == [
+        "newer", "stale", "whole", "whole",
+    ]  # fmt: skip
+
+
 # folders where no record of these tests belongs, whatever PROTOCOL makes of their keys
 USED = {trial_of(seed).key[:2] for seed in range(25)}
 AB, CD, EE, FF = [name for name in map("{:02x}".format, range(16, 256)) if name not in USED][-4:]
