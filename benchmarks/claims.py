@@ -128,6 +128,8 @@ class Numeric(_Said):
                 raise ValueError(f"margin: {self.metric} has none, say what difference matters")
         elif not 0 <= self.published <= 100:
             raise ValueError(f"published: {self.published:g} must lie in [0, 100]")
+        elif self.published == 0 and self.margin is None:  # a tenth of it, and its noise, are 0
+            raise ValueError("margin: an error of 0 has none, say what difference matters")
         self.needs_depth("cell", self.cell)
         return self
 

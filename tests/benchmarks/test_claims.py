@@ -131,6 +131,7 @@ NO_SUCH_METRIC = (
         ("numeric", {"scale": '"reduced"'}, "scale: 'reduced' cannot test a published number"),
         ("numeric", {"published": None, "unit": None}, "published: field required"),
         ("numeric", {"published": "-1"}, "published: -1 must lie in [0, 100]"),
+        ("numeric", {"published": "0"}, "margin: an error of 0 has none, say what difference"),
         ("numeric", {"published": "nan"}, "published: input should be a finite number"),
         (
             "numeric",
