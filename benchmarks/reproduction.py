@@ -11,8 +11,8 @@ from benchmarks.executors import Executor
 from benchmarks.paper_pages import counted, judged, write_overview, write_report
 from benchmarks.problem import Problem
 from benchmarks.progress import say
-from benchmarks.run import run
-from benchmarks.sweeps import Sweep, archive, hours, of_paper
+from benchmarks.run import archive_of, run
+from benchmarks.sweeps import Sweep, archive, device_of, hours, of_paper
 
 
 def reproduce(
@@ -37,6 +37,8 @@ def reproduce(
     total, left = sum(map(hours, todo)), len(all_of_them) - len(todo)
     too_long = f"; {left} of more than {at_most:g} hours are left out" if left else ""
     say(f"{len(todo)} suites, about {total:.2g} hours of one core from nothing{too_long}", "stderr")
+    for sweep in todo:
+        check_device(sweep, device, reports)
     crashed = 0
     for sweep in todo:
         try:
@@ -52,6 +54,16 @@ def reproduce(
         _keep(sweep, device, results, reports)
     write_overview(reports)
     return crashed
+
+
+def check_device(sweep: Sweep, device: str, reports: Path) -> None:
+    """Raise Problem if another device's records are kept: these would take their place."""
+    kept = device_of(sweep, reports)
+    if kept not in (None, device):
+        raise Problem(
+            f"{archive_of(reports, sweep)}: holds records made on {kept}; for those on {device} "
+            "give another folder (--reports DIR)"
+        )
 
 
 def _keep(sweep: Sweep, device: str, results: Path, reports: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import math
+import zlib
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -35,8 +38,9 @@ def of_paper(key: str, scale: str) -> list[Sweep]:
 
 
 def scale_of(verdict: Verdict) -> str:
-    """The scale of the trials that it was reached by."""
-    return by_name()[verdict.claim.suite].scale
+    """The scale of the trials that it was, or could be, reached by."""
+    scale = by_name()[verdict.claim.suite].scale
+    return "paper" if verdict.claim.scale == "paper" else scale
 
 
 def hours(sweep: Sweep) -> float:
@@ -75,11 +79,20 @@ def archive(sweep: Sweep, device: str, results: Path, reports: Path) -> None:
         save_archive(archive_of(reports, sweep), done.values())
 
 
+def device_of(sweep: Sweep, reports: Path) -> str | None:
+    """The device whose records are archived, as the first of them says; None if nothing is."""
+    try:
+        with gzip.open(archive_of(reports, sweep)) as lines:
+            return json.loads(next(lines, b"{}")).get("config", {}).get("device")
+    except (OSError, EOFError, ValueError, zlib.error):
+        return None  # not there, or damaged: who reads all of it tells where
+
+
 def n_missing(sweep: Sweep, reports: Path) -> int:
     """Trials that are not archived, those of tuning too."""
     n_archived = 0
-    if archive_of(reports, sweep).exists():
-        trials, records = _stored(sweep, "cpu", NOWHERE, reports)
+    if device := device_of(sweep, reports):
+        trials, records = _stored(sweep, device, NOWHERE, reports)
         n_archived = sum(trial.key in records for trial in trials)
     return n_trials(sweep) - n_archived
 
@@ -103,6 +116,6 @@ def results_from(sweep: Sweep, reports: Path) -> Results | None:
 @lru_cache(maxsize=64)  # several papers have claims on suite depth, whose records take seconds
 def _read(name: str, reports: Path, changed: int) -> Results | None:
     sweep = by_name()[name]
-    trials, records = _stored(sweep, "cpu", NOWHERE, reports)
+    trials, records = _stored(sweep, device_of(sweep, reports) or "cpu", NOWHERE, reports)
     of = results_of if isinstance(sweep, Suite) else results_of_experiment
     return of(sweep, trials, records)

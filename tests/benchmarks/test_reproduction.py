@@ -58,11 +58,11 @@ def papers(tmp_path, monkeypatch):
     sweeps._read.cache_clear()
 
 
-def reproduce(reports, executor=None, **options):
+def reproduce(reports, executor=None, device="cpu", **options):
     return reproduction.reproduce(
         [KEY],
         "reduced",
-        device="cpu",
+        device=device,
         executor=executor or (lambda: in_process(reports.parent / "results")),
         results=reports.parent / "results",
         reports=reports,
@@ -169,6 +169,20 @@ def test_what_would_take_too_long_is_left_out_and_counted(papers, capsys):
     assert not (papers / "papers" / KEY / "toy.jsonl.gz").exists()
     said = "0 suites, about 0 hours of one core from nothing; 1 of more than 0.001 hours"
     assert said in capsys.readouterr().err
+
+
+def test_records_of_another_device_are_judged_and_not_written_over(papers):
+    reproduce(papers)
+    kept = papers / "papers" / KEY / "toy.jsonl.gz"
+    on_cpu = kept.read_bytes()
+    with pytest.raises(Problem, match=r"toy.jsonl.gz: holds records made on cpu; .* meta give"):
+        reproduce(papers, device="meta")
+    assert kept.read_bytes() == on_cpu
+    elsewhere = papers.parent / "others"
+    reproduce(elsewhere, device="meta")
+    assert sweeps.device_of(TOY, elsewhere) == "meta"
+    assert "REPRODUCED" in (elsewhere / "papers" / KEY / "README.md").read_text()
+    assert sweeps.n_missing(TOY, elsewhere) == sweeps.n_missing(TOY, papers) == 0
 
 
 def test_a_scale_that_a_paper_lacks_runs_nothing(papers):
