@@ -48,6 +48,7 @@ class Trend(NamedTuple):
     coverage: float
     p: float | None
     n: int  # seeds
+    slopes: list[float]  # of each seed
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -215,4 +216,4 @@ def trend(x: Sequence[float], y: Sequence[Sequence[float]], confidence: float = 
     table = np.asarray(y, float)
     rises = table - table[:, :1]  # of a flat line all 0, and so is its slope, to the last bit
     slopes = (rises @ centred / (centred @ centred)).tolist()
-    return Trend(*median_interval(slopes, confidence), signed_rank(slopes), len(slopes))
+    return Trend(*median_interval(slopes, confidence), signed_rank(slopes), len(slopes), slopes)

@@ -167,7 +167,13 @@ def _slopes(claim: Trend, results: Results) -> _Evidence | None:
     if wide.empty:
         return None
     found = trend(claim.depths, wide.to_numpy())
-    return _Evidence(found.slope, found.low, found.high, found.n, found.p)
+    margin = absent = None
+    if claim.measure.examples is not None:  # an error: what matters is known, from end to end
+        start = float(wide[claim.depths[0]].median())
+        matters = _interesting_difference(start, _examples(claim, results))
+        margin = matters / (claim.depths[-1] - claim.depths[0])
+        absent = equivalence(found.slopes, -margin, margin)
+    return _Evidence(found.slope, found.low, found.high, found.n, found.p, margin, absent)
 
 
 def _differences(claim: Ordinal, results: Results) -> _Evidence | None:
@@ -294,6 +300,12 @@ def _trend(claim: Trend, e: _Evidence, p: float) -> tuple[Outcome, str]:
     said = f"{'slope' if len(claim.depths) > 1 else 'median'} {e.ours:.3g} {_unit(claim)} "
     said += f"[{e.low:.3g}, {e.high:.3g}]"
     if e.low <= 0 <= e.high:
+        if e.no_difference_p is not None and e.no_difference_p < ALPHA:
+            return (
+                Outcome.NOT_REPRODUCED,
+                f"{said}; shown to be less than the {e.margin:.3g} that matter "
+                f"(TOST, p {e.no_difference_p:.2g})",
+            )
         return Outcome.INCONCLUSIVE, f"{said}: the interval holds 0"
     if (e.low > 0) == (claim.sign in ("rising", "positive")):
         return Outcome.REPRODUCED, f"{said}: {claim.sign}"

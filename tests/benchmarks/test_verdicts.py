@@ -246,7 +246,9 @@ def at_depths(slopes) -> Results:
         ([1.0] * 10, "REPRODUCED", "NOT REPRODUCED"),
         ([-1.0] + [1.0] * 9, "REPRODUCED", "NOT REPRODUCED"),  # the second of ten is above 0
         ([-1.0] * 2 + [1.0] * 8, "INCONCLUSIVE", "INCONCLUSIVE"),
-        ([0.0] * 10, "INCONCLUSIVE", "INCONCLUSIVE"),
+        ([0.0] * 10, "NOT REPRODUCED", "NOT REPRODUCED"),  # shown to be none
+        ([-0.39] * 5 + [0.39] * 5, "NOT REPRODUCED", "NOT REPRODUCED"),  # 2 points over 5 layers
+        ([-0.8] * 5 + [0.8] * 5, "INCONCLUSIVE", "INCONCLUSIVE"),
         ([-1.0] * 9 + [1.0], "NOT REPRODUCED", "REPRODUCED"),
     ],
 )
