@@ -337,10 +337,12 @@ def last_changed(path: Path) -> dict[str, datetime]:
         "log", "--no-show-signature", "--parents", "--topo-order", "--format=%H %cI %P", "--",
         path.name, folder=path.parent,
     )  # fmt: skip
+    if not history:
+        return {}
     current = _claims_in(path.read_text(encoding="utf-8"))
     since: dict[str, datetime] = {}
     unchanged: dict[str, set[str]] = {}  # from a commit of the file on, down one line at least
-    for number, line in enumerate((history or "").splitlines()):  # children before their parents
+    for number, line in enumerate(history.splitlines()):  # children before their parents
         commit, time, *parents = line.split()
         then = _claims_in(git("show", f"{commit}:./{path.name}", folder=path.parent) or "")
         alive = set(current) if number == 0 else unchanged.get(commit, set())
