@@ -3,7 +3,7 @@
     REPRODUCED      shown, and large enough to matter
     PARTLY          shown, and smaller than what would matter
     BETTER          a published error undercut by more than the margin
-    NOT REPRODUCED  the contrary shown, or no difference that would matter
+    NOT REPRODUCED  the contrary shown, or no difference or trend of errors that would matter
     INCONCLUSIVE    neither: too few runs for so small a difference
     NOT TESTED      no trials, too few of them, or not the paper's protocol
 
