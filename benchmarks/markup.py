@@ -1,11 +1,38 @@
-"""A table of text as Markdown, LaTeX and plain text, with whatever is special in each escaped."""
+"""Text as Markdown, LaTeX and plain, tables of it above all: what is special in each is escaped."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def markdown_page(template: str, **words: object) -> bytes:
+    """A page of Markdown; what comes from outside goes through the filter md, or code."""
+    return _jinja().get_template(template).render(words).encode()
+
+
+def filled(text: str, **words: object) -> str:
+    """Text that is a template itself."""
+    return _jinja().from_string(text).render(words)
+
+
+def _jinja() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML
+    )
+    environment.filters |= {"md": markdown, "code": code}
+    return environment
 
 
 @dataclass(frozen=True)
@@ -53,10 +80,13 @@ class Grid:
         ]
 
 
-def markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    """First column to the left, the others to the right; ends with a newline."""
+def markdown_table(header: list[str], rows: list[list[str]], prose: Collection[str] = ()) -> str:
+    """First column and those headed by ``prose`` to the left, the others to the right.
+
+    Ends with a newline.
+    """
     lines = [list(map(markdown, line)) for line in [header, *rows]]
-    return _markdown_lines(lines, [True] + [False] * (len(header) - 1))
+    return _markdown_lines(lines, [True, *(heading in prose for heading in header[1:])])
 
 
 def _markdown_lines(lines: Sequence[Sequence[str]], left: Sequence[bool]) -> str:

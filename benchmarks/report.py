@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from benchmarks import (
@@ -27,7 +26,7 @@ from benchmarks import (
 from benchmarks.archive import save_archive
 from benchmarks.factorial import effects_table
 from benchmarks.grids import grids_of
-from benchmarks.markup import code, latex_macros, markdown, markdown_table, text_table
+from benchmarks.markup import latex_macros, markdown_page, markdown_table, text_table
 from benchmarks.metrics import results_of
 from benchmarks.performance import report as performance
 from benchmarks.plan import Cell, Choice
@@ -47,8 +46,6 @@ from benchmarks.prose import (
 from benchmarks.run import archive_of, outcome
 from benchmarks.suite import Suite, stored
 from benchmarks.trial import TRAINED_BELOW, Trial, is_current
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(suite: Suite, device: str, command: str, results: Path, reports: Path) -> None:
@@ -208,8 +205,8 @@ def _write(
         **{grid.name.replace("-", "_"): grid.markdown() for grid in grids},
     }
     files = {
-        "README.md": _render("report.md.j2", words),
-        "CHECKLIST.md": _render("checklist.md.j2", words),
+        "README.md": markdown_page("report.md.j2", **words),
+        "CHECKLIST.md": markdown_page("checklist.md.j2", **words),
         cite.RESULTS: results,
         "cite.bib": cite.bibtex(said).encode(),
         "tables/macros.tex": latex_macros(suite.name, grids).encode(),
@@ -296,18 +293,6 @@ def _tables(
         verdicts = comparisons.judged(suite, there)
         made["T10-claims"] = comparisons.claims_table(suite, verdicts, frame)
     return made
-
-
-def _render(template: str, words: Mapping[str, object]) -> bytes:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown; what comes from outside goes through markdown
-    )
-    environment.filters |= {"md": markdown, "code": code}
-    return environment.get_template(template).render(words).encode()
 
 
 def _csv(table: pd.DataFrame) -> bytes:

@@ -11,11 +11,10 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from benchmarks.environment import environment
-from benchmarks.markup import markdown, markdown_table, text_table
+from benchmarks.markup import markdown_page, markdown_table, text_table
 from benchmarks.performance import figures
 from benchmarks.performance.comparisons import (
     CASES,
@@ -43,7 +42,6 @@ from benchmarks.problem import Problem
 from benchmarks.progress import Progress, say
 from benchmarks.store import write_atomically
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
 FOLDER, DATA = "performance", "data/measurements.json"
 PACKAGES = ["torch", "numpy", "scikit-learn", "keras", "jax", "jaxlib", "learnergy"]
 
@@ -124,14 +122,8 @@ def write_report(reports: Path) -> str:
         ) from None
     at_best = bounds(rows, measured)
     header, targets = _targets(table, at_best)
-    jinja = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown; what comes from outside goes through markdown
-    )
-    jinja.filters["md"] = markdown
-    readme = jinja.get_template("performance.md.j2").render(
+    readme = markdown_page(
+        "performance.md.j2",
         where=where,
         idle=IDLE,
         idle_cores=IDLE_CORES,
@@ -151,7 +143,7 @@ def write_report(reports: Path) -> str:
         provenance=markdown_table(["", ""], _provenance(where, measured)),
     )
     files = {
-        "README.md": readme.encode(),
+        "README.md": readme,
         "ratios.csv": _csv(table),
         "timings.csv": _csv(timings_table(measured)),
         "figures/P1-rates.svg": figures.rates_on_one_core(measured),

@@ -142,24 +142,16 @@ def main() -> None:
 
 def write_page() -> None:
     """docs/scale.md from docs/scale.json."""
-    import jinja2
-
-    from benchmarks.report import TEMPLATES  # with pandas and matplotlib, which workers do without
+    from benchmarks.markup import markdown_page  # with Jinja, which workers do without
 
     found = json.loads(DATA.read_bytes())
-    jinja = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        autoescape=False,
-    )
-    page = jinja.get_template("scale.md.j2").render(
+    page = markdown_page(
+        "scale.md.j2",
         **{name.replace("-", "_"): value for name, value in found.items()},
         n_few=N_DASK_TRIALS,
         n_many=100_000,
     )
-    store.write_atomically(PAGE, page.encode())
+    store.write_atomically(PAGE, page)
 
 
 if __name__ == "__mp_main__":  # a worker of a sweep of stand-ins, or of the real one
