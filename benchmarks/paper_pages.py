@@ -13,13 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from benchmarks import claims, paper_figures, store, sweeps
 from benchmarks.claims import Paper
 from benchmarks.experiment import Experiment, experiments
-from benchmarks.markup import markdown, markdown_table
+from benchmarks.markup import filled, markdown, markdown_page, markdown_table
 from benchmarks.metrics import METRICS, Results
 from benchmarks.references import OF_CLAIMS, PATH, references
 from benchmarks.statistics import median_interval
@@ -27,7 +26,6 @@ from benchmarks.sweeps import SCALES, Sweep
 from benchmarks.verdicts import Outcome, Verdict, last_changed, verdicts
 
 FOLDER = "papers"
-TEMPLATES = Path(__file__).parent / "templates"
 COLUMNS = ("paper", "claim", "where", "kind", "published", "verified", "ours", "low", "high", "n",
            "scale", "verdict")  # fmt: skip
 SHOWN = ("test_error_pct", "train_error_pct", "trained")  # of a suite, besides what claims use
@@ -65,9 +63,7 @@ def write_report(key: str, reports: Path) -> None:
     }
     folder = reports / FOLDER / key
     store.prepare_folder(folder)
-    store.write_atomically(
-        folder / "README.md", _environment().get_template("paper.md.j2").render(words).encode()
-    )
+    store.write_atomically(folder / "README.md", markdown_page("paper.md.j2", **words))
     store.write_atomically(folder / "claims.csv", _csv(_row(key, v) for v in found))
     table = pd.concat(cells.values()) if cells else pd.DataFrame()
     text = table.to_csv(index=False, lineterminator="\n")
@@ -97,8 +93,7 @@ def write_overview(reports: Path) -> None:
     for name, picture in drawn.items():
         store.write_atomically(reports / FOLDER / name, picture)
     words["drawn"] = set(drawn)
-    text = _environment().get_template("papers.md.j2").render(words)
-    store.write_atomically(reports / "papers.md", text.encode())
+    store.write_atomically(reports / "papers.md", markdown_page("papers.md.j2", **words))
     rows = (_row(key, v) for key, found in by_paper.items() for v in found)
     store.write_atomically(reports / "papers.csv", _csv(rows))
 
@@ -137,18 +132,6 @@ def write_all(reports: Path) -> None:
     write_overview(reports)
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown; what comes from outside goes through markdown
-    )
-    environment.filters["md"] = markdown
-    return environment
-
-
 def _discussed(path: Path, results: Mapping[str, Results]) -> str:
     """A paper's discussion; ``{{ cell(suite, recipe, depth, metric) }}`` is a measured figure."""
 
@@ -158,7 +141,7 @@ def _discussed(path: Path, results: Mapping[str, Results]) -> str:
         values = claims.metric(name, metric).by_seed(results[name].of(technique, [depth])).dropna()
         return _interval(values.tolist()) if len(values) else "(not run)"
 
-    return _environment().from_string(path.read_text(encoding="utf-8")).render(cell=cell)
+    return filled(path.read_text(encoding="utf-8"), cell=cell)
 
 
 def _cells(name: str, results: Results, paper: Paper) -> pd.DataFrame:
@@ -213,10 +196,11 @@ def _claims_table(found: Iterable[Verdict]) -> str:
             "–" if v.claim.published is None else f"{v.claim.published:g} {v.claim.unit}{mark}"
         )
         ours = "–" if v.ours is None else f"{_digits(v.ours, v.low, v.high)} {v.unit}"
+        ours += " (reduced)" * (v.ours is not None and _scaled_down(v))
         rows.append([v.claim.id, v.claim.where, v.claim.kind, printed, ours, str(v.n),
                      sweeps.scale_of(v), v.outcome.value])  # fmt: skip
     header = ["claim", "where", "kind", "published", "ours", "n", "scale", "verdict"]
-    return markdown_table(header, rows)
+    return markdown_table(header, rows, prose=("where", "kind", "scale", "verdict"))
 
 
 def _interval(values: list[float]) -> str:
@@ -271,8 +255,14 @@ def _said(sweep: Sweep) -> list[str]:
 
 
 def _row(key: str, v: Verdict) -> list[object]:
+    ours = [None, None, None, 0] if _scaled_down(v) else [v.ours, v.low, v.high, v.n]
     return [key, v.claim.id, v.claim.where, v.claim.kind, v.claim.published, v.claim.verified,
-            v.ours, v.low, v.high, v.n, sweeps.scale_of(v), v.outcome.value]  # fmt: skip
+            *ours, sweeps.scale_of(v), v.outcome.value]  # fmt: skip
+
+
+def _scaled_down(v: Verdict) -> bool:
+    """Whether its trials are of reduced scale, and it is about the paper's own protocol."""
+    return v.claim.scale == "paper" and sweeps.by_name()[v.claim.suite].scale != "paper"
 
 
 def _csv(rows: Iterable[list[object]]) -> bytes:

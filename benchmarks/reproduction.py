@@ -48,6 +48,7 @@ def reproduce(
         except BaseException:  # long sweeps go on from what is committed
             try:
                 _keep(sweep, device, results, reports)
+                say("papers.md is as it was; 'make reports' writes it again", "stderr")
             except (Problem, OSError) as fault:  # news is what stopped the run
                 say(f"{sweep.name}: what is done was not kept in {reports}: {fault}", "stderr")
             raise

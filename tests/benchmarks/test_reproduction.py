@@ -105,6 +105,18 @@ def test_what_was_not_run_is_said(papers):
     assert f"| toy | {KEY} | reduced | 40 of 40 | 0.033 |" in overview
 
 
+def test_what_a_smaller_run_gave_is_marked_and_is_no_row_of_the_paper(papers):
+    claim = claims.FOLDER / f"{KEY}.toml"
+    claim.write_text(claim.read_text().replace('scale = "reduced"', 'scale = "paper"'))
+    reproduce(papers)
+    page = (papers / "papers" / KEY / "README.md").read_text()
+    assert "| 4 m (memory) | 4 [4, 4] m (reduced) | 10 | paper | NOT TESTED |" in page
+    (row,) = csv.DictReader(io.StringIO((papers / "papers.csv").read_text()))
+    assert (row["published"], row["ours"], row["low"], row["high"], row["n"]) == (
+        "4.0", "", "", "", "0",
+    )  # fmt: skip
+
+
 def test_an_interrupted_sweep_keeps_what_it_has_where_it_is_committed(papers):
     @contextmanager
     def interrupted_after_one():
