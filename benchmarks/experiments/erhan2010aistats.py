@@ -75,7 +75,7 @@ EXPERIMENTS = (
             "denoising": {"recipe": "denoising", **_PROTOCOL},
         },
         depths=(0, 1, 2, 3),
-        seeds=30,
+        seeds=100,
         quantities=_QUANTITIES,
         measure=measure,
         seconds=3.0,
