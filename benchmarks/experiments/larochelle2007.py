@@ -144,8 +144,9 @@ EXPERIMENTS = (
             "rectangles": {
                 "data": "rectangles",
                 "parts": [1_000, 200, 50_000],
-                "gamma": [0.01, 0.03, 0.1],
-                **_PAPER,
+                "recipe": "svm-rbf",
+                "c": [1.0, 10.0],
+                "gamma": [0.02, 0.03, 0.05, 0.08],
             },
             "convex": {
                 "data": "convex",
