@@ -117,7 +117,7 @@ def test_what_a_smaller_run_gave_is_marked_and_is_no_row_of_the_paper(papers):
     )  # fmt: skip
 
 
-def test_an_interrupted_sweep_keeps_what_it_has_where_it_is_committed(papers):
+def test_an_interrupted_sweep_keeps_what_it_has_where_it_is_committed(papers, capsys):
     @contextmanager
     def interrupted_after_one():
         with in_process(papers.parent / "results") as execute:
@@ -130,6 +130,7 @@ def test_an_interrupted_sweep_keeps_what_it_has_where_it_is_committed(papers):
 
     with pytest.raises(Interrupted):
         reproduce(papers, executor=interrupted_after_one)
+    assert "papers.md is as it was" in capsys.readouterr().err
     shutil.rmtree(papers.parent / "results")  # the machine is lost, and reports are committed
     kept = store.load_archive(papers / "papers" / KEY / "toy.jsonl.gz")
     assert 0 < len(kept) < 40
