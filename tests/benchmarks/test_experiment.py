@@ -177,6 +177,17 @@ def test_claims_can_be_about_an_experiment(tmp_path):
         Ordinal(id="no-margin", lower=low, higher=high, **said)
 
 
+def test_equal_counts_of_errors_tie_though_float32_had_them_differ(tmp_path):
+    _, records = complete(tmp_path)
+    shares = replace(TOY, quantities={"height": Quantity("%", "errors", 1000)})
+    for i, stored in enumerate(records.values()):
+        stored["result"]["height"] = [7.9000001, 7.8999996][i % 2]
+    found = results_of_experiment(shares, TOY.trials("cpu"), records).trials["height"]
+    assert set(found) == {7.9}
+    tiny = replace(TOY, quantities={"height": Quantity("nats", "no share, and may be tiny")})
+    assert len(set(results_of_experiment(tiny, TOY.trials("cpu"), records).trials["height"])) == 2
+
+
 def test_an_experiments_quantities_are_its_metrics():
     assert metric("toy", "height").meaning == "how high"
     with pytest.raises(KeyError):
