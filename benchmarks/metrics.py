@@ -69,8 +69,8 @@ def results_of_experiment(
 ) -> Results | None:
     """The same of an experiment's measurements; its quantities are columns of ``trials``.
 
-    Shares in % come from float32, with an error in the seventh digit: five decimals, which are
-    exact for as many as 100,000 examples, so that equal counts of errors tie.
+    Shares in % come from float32, wrong in the seventh digit. They are rounded to five decimals,
+    which tell any two counts of errors apart, so that equal counts tie.
     """
     rows = []
     for trial in trials:

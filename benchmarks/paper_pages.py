@@ -196,7 +196,8 @@ def _claims_table(found: Iterable[Verdict]) -> str:
             "–" if v.claim.published is None else f"{v.claim.published:g} {v.claim.unit}{mark}"
         )
         ours = "–" if v.ours is None else f"{_digits(v.ours, v.low, v.high)} {v.unit}"
-        ours += " (reduced)" * (v.ours is not None and _scaled_down(v))
+        if v.ours is not None and _scaled_down(v):
+            ours += " (reduced)"
         rows.append([v.claim.id, v.claim.where, v.claim.kind, printed, ours, str(v.n),
                      sweeps.scale_of(v), v.outcome.value])  # fmt: skip
     header = ["claim", "where", "kind", "published", "ours", "n", "scale", "verdict"]
