@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from benchmarks.claims import Numeric
-from benchmarks.figures import STYLE, svg
+from benchmarks.drawing import STYLE, svg
 from benchmarks.palette import BLACK, COLOURS, DARK_INK, FAINT, GREY, GRID, LIGHT_INK, PAPER
 from benchmarks.sweeps import SCALES, scale_of
 from benchmarks.verdicts import Outcome, Verdict

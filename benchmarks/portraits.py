@@ -20,7 +20,7 @@ from matplotlib import pyplot as plt
 from matplotlib import rc_context
 from numpy.typing import NDArray
 
-from benchmarks import figures, store
+from benchmarks import drawing, store
 from benchmarks.markup import markdown
 from benchmarks.problem import Problem
 from benchmarks.suite import Suite
@@ -259,7 +259,7 @@ def activations(portraits: Sequence[Portrait]) -> bytes:
 
 
 def _before_and_after(portraits: Sequence[Portrait], draw, *, height: float) -> bytes:
-    with rc_context({**figures.STYLE, "axes.grid": False}):
+    with rc_context({**drawing.STYLE, "axes.grid": False}):
         figure, grid = plt.subplots(
             len(portraits),
             2,
@@ -276,4 +276,4 @@ def _before_and_after(portraits: Sequence[Portrait], draw, *, height: float) -> 
             row[0].set_ylabel(portrait.technique, rotation=0, ha="right", va="center", fontsize=8)
         for axes, title in zip(grid[0], ("before the first update", "after the last"), strict=True):
             axes.set_title(title, fontsize=8.5, loc="left")
-        return figures.svg(figure)
+        return drawing.svg(figure)

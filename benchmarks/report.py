@@ -21,6 +21,7 @@ from benchmarks import (
     store,
     sweeps,
     tables,
+    trial_figures,
     webpage,
 )
 from benchmarks.archive import save_archive
@@ -89,7 +90,7 @@ def take_portraits(suite: Suite, device: str, results: Path, reports: Path) -> N
     depth = figure_depth(
         suite, tables.test_error_table(suite, tables.trials_table(trials, records))
     )
-    names = figures.chosen(suite, HEADLINE_RECIPES)
+    names = trial_figures.chosen(suite, HEADLINE_RECIPES)
     found = portraits.take_all(suite, trials, records, names, depth)
     portraits.save(reports / suite.name / portraits.FILE, found)
 
@@ -168,7 +169,7 @@ def _write(
     t1 = made["T1-test-error"]
     depth = figure_depth(suite, t1)
     seen = portraits.load(folder / portraits.FILE, records)
-    shown = figures.chosen(suite, HEADLINE_RECIPES)
+    shown = trial_figures.chosen(suite, HEADLINE_RECIPES)
     chance = done[0]["result"]["chance_error_pct"]
     kept = {
         "data/records.jsonl.gz": archive_of(reports, suite).read_bytes(),
@@ -227,7 +228,7 @@ def _write(
             "figures/F3-gradient-by-layer.svg": figures.gradient_by_layer(
                 suite, layers, max(suite.depths)
             ),
-            **figures.of_trials(
+            **trial_figures.of_trials(
                 suite, frame, layers, made["T4-learning-rates"], shown, depth, chance
             ),
             **portraits.drawn(seen),

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from benchmarks import figures
+from benchmarks import figures, trial_figures
 from benchmarks.palette import COLOURS, IN_THE_DARK, panels
 from benchmarks.report import HEADLINE_RECIPES
 from benchmarks.suite import Suite, read
@@ -86,7 +86,7 @@ def words(svg: bytes) -> list[str]:
 
 
 def test_learning_rates_are_drawn_as_t4_has_them_with_the_chosen_ringed(lines):
-    svg = figures.rate_sensitivity(SUITE, rates_of(), NAMES)
+    svg = trial_figures.rate_sensitivity(SUITE, rates_of(), NAMES)
     plotted, _ = lines
     curves = [(x, y) for x, y, rest, _ in plotted if not rest]
     rings = [(x, y) for x, y, rest, _ in plotted if rest == ("o",)]
@@ -96,7 +96,7 @@ def test_learning_rates_are_drawn_as_t4_has_them_with_the_chosen_ringed(lines):
 
 
 def test_score_profiles_count_runs_above_and_the_area_is_the_mean_score(lines):
-    figures.score_profiles(trials_of(), NAMES, 90.0)
+    trial_figures.score_profiles(trials_of(), NAMES, 90.0)
     plotted, written = lines
     # best cell: relu, errors 10 11 12, median 11; plain 80 81 82: (90 - e) / 79, at most 1
     assert written == ["area 0.11", "area 1.00", "area 0.87"]
@@ -112,15 +112,15 @@ def test_score_profiles_count_only_depths_that_all_were_run_at(lines):
     trials = trials_of()
     trials.loc[trials["depth"] == 2, "test_error_pct"] = 90.0
     trials = trials[(trials["technique"] != "plain") | (trials["depth"] == 1)]
-    figures.score_profiles(trials, NAMES, 90.0)
+    trial_figures.score_profiles(trials, NAMES, 90.0)
     assert lines[1] == ["area 0.11", "area 1.00", "area 0.87"]
 
 
 def test_saturation_and_gradient_are_medians_by_layer_at_start_and_end(lines):
     layers = layers_of()
     layers.loc[layers["seed"] == 2, ["gradient_rms", "saturated"]] = [1e9, 1.0]
-    figures.saturation_by_layer(SUITE, layers, NAMES, 2)
-    figures.gradient_start_and_end(SUITE, layers, NAMES, 2)
+    trial_figures.saturation_by_layer(SUITE, layers, NAMES, 2)
+    trial_figures.gradient_start_and_end(SUITE, layers, NAMES, 2)
     plotted, _ = lines
     drawn = [(x, y) for x, y, *_ in plotted]
     assert drawn[0] == ([1, 2], pytest.approx([10, 20]))
@@ -134,7 +134,7 @@ def test_saturation_and_gradient_are_medians_by_layer_at_start_and_end(lines):
 def test_a_gradient_of_zero_is_left_out_and_not_drawn_as_small(lines):
     layers = layers_of()
     layers.loc[(layers["layer"] == 2) & (layers["update"] == 0), "gradient_rms"] = 0.0
-    figures.gradient_start_and_end(SUITE, layers, NAMES, 2)
+    trial_figures.gradient_start_and_end(SUITE, layers, NAMES, 2)
     assert lines[0][0][0] == [1]
 
 
@@ -142,7 +142,7 @@ def test_errors_over_seeds_are_all_there_and_failures_have_another_mark(lines):
     trials = trials_of()
     trials.loc[(trials["technique"] == "relu") & (trials["seed"] == 1), "trained"] = False
     trials.loc[trials["depth"] == 1, "test_error_pct"] = 1.0  # of another depth
-    figures.errors_over_seeds(trials, NAMES, 2)
+    trial_figures.errors_over_seeds(trials, NAMES, 2)
     drawn = [(rest[0], x, y) for x, y, rest, _ in lines[0]]
     plain, relu = drawn[:3], drawn[3:6]
     assert plain[0] == ("o", [], []) and plain[1][:2] == ("x", [80, 81, 82])
@@ -173,7 +173,7 @@ POOR = {
 @pytest.mark.parametrize("kind", POOR)
 def test_poor_frames_give_figures_that_say_so_and_the_same_bytes_twice(kind):
     trials, layers, rates = POOR[kind]
-    made = [figures.of_trials(SUITE, trials, layers, rates, NAMES, 2, 90.0) for _ in range(2)]
+    made = [trial_figures.of_trials(SUITE, trials, layers, rates, NAMES, 2, 90.0) for _ in range(2)]
     assert made[0] == made[1]
     assert [name.partition("-")[0] for name in made[0]] == [f"figures/F{n}" for n in range(7, 12)]
     for name, svg in made[0].items():
@@ -185,16 +185,16 @@ def test_poor_frames_give_figures_that_say_so_and_the_same_bytes_twice(kind):
 
 def test_figures_of_many_recipes_show_the_chosen_dozen():
     depth = read("depth")
-    shown = figures.chosen(depth, HEADLINE_RECIPES)
+    shown = trial_figures.chosen(depth, HEADLINE_RECIPES)
     assert shown == [name for name in depth.recipes if name in HEADLINE_RECIPES]
     assert 12 <= len(shown) <= 13 < len(depth.recipes)
-    assert figures.chosen(SUITE, HEADLINE_RECIPES) == NAMES
+    assert trial_figures.chosen(SUITE, HEADLINE_RECIPES) == NAMES
     factorial = read("factorial")
-    assert figures.chosen(factorial, ["none of them"]) == list(factorial.recipes[:13])
+    assert trial_figures.chosen(factorial, ["none of them"]) == list(factorial.recipes[:13])
 
 
 def test_no_coordinate_has_more_than_two_decimals():
-    svg = figures.saturation_by_layer(SUITE, layers_of(), NAMES, 2).decode()
+    svg = trial_figures.saturation_by_layer(SUITE, layers_of(), NAMES, 2).decode()
     shapes = re.findall(r' (?:d|x|y)="([^"]*)"', svg)
     assert shapes and not any(re.search(r"\.[0-9]{3}", shape) for shape in shapes)
     assert len(re.findall(r"scale\(0\.[0-9]{3,}", svg)) > 0  # of glyphs, which need it
