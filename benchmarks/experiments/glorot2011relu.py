@@ -109,7 +109,7 @@ EXPERIMENTS = (
             "softplus": {"recipe": "softplus-denoising", "lr": [0.003, 0.01, 0.03], **_REDUCED},
         },
         depths=(3,),
-        seeds=80,
+        seeds=160,
         quantities=_ZEROS | _errors(1_000) | _GAIN,
         measure=measure,
         seconds=6.0,
