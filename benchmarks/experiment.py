@@ -56,6 +56,7 @@ class Experiment:
     measure: Callable[[Settings, int, Sequence[int], torch.device], list[dict[str, float]]]
     seconds: float  # that one seed of one condition takes on one core, roughly
     depth_means: str = "hidden layers"
+    depth_unit: str = "layer"  # one of what ``depth`` counts
     revision: int = 1  # raised by hand when the same settings give other numbers than before
     at_once: int = 1  # seeds that are measured together; others may not change what one gives
 

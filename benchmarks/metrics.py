@@ -107,6 +107,7 @@ class Metric:
     # field of Results with the n that an error is a share of, or that n
     examples: str | int | None = None
     signed: bool = False  # whether 0 means "no effect", so that its sign alone says something
+    per: str = "layer"  # what the depths of a trend count
 
 
 def _of_trials(column: str) -> Callable[[Results], pd.Series]:
@@ -241,9 +242,15 @@ def metric(suite: str, name: str) -> Metric:
     """A metric of a suite, or a quantity of an experiment. Raises KeyError."""
     if suite not in experiments():
         return METRICS[name]
-    quantity = experiments()[suite].quantities[name]
+    experiment = experiments()[suite]
+    quantity = experiment.quantities[name]
     return Metric(
-        quantity.unit, quantity.meaning, _of_trials(name), quantity.examples, quantity.signed
+        quantity.unit,
+        quantity.meaning,
+        _of_trials(name),
+        quantity.examples,
+        quantity.signed,
+        experiment.depth_unit,
     )
 
 

@@ -28,6 +28,7 @@ from benchmarks.verdicts import Outcome, Verdict, last_changed, verdicts
 FOLDER = "papers"
 COLUMNS = ("paper", "claim", "where", "kind", "published", "verified", "ours", "low", "high", "n",
            "scale", "verdict")  # fmt: skip
+NOT_RUN = "(not run)"
 SHOWN = ("test_error_pct", "train_error_pct", "trained")  # of a suite, besides what claims use
 
 
@@ -58,6 +59,7 @@ def write_report(key: str, reports: Path) -> None:
         "counts": counted(found),
         "cells": {name: _cells_table(table) for name, table in cells.items()},
         "sweeps": {s.name: _said(s) for s in own},
+        "borrowed": _borrowed(paper),
         "missing": _missing(own, reports),
         "discussion": _discussed(discussion, results) if discussion.exists() else "",
     }
@@ -105,16 +107,31 @@ class _Missing:
     sweep: Sweep
     trials: int
     of: int
-    hours: float
+    hours: str
 
 
 def _missing(among: Iterable[Sweep], reports: Path) -> dict[str, _Missing]:
     """Sweeps with trials that are not archived, by name."""
     found = (
-        _Missing(s, sweeps.n_missing(s, reports), sweeps.n_trials(s), sweeps.hours(s))
+        _Missing(s, sweeps.n_missing(s, reports), sweeps.n_trials(s), _rough(sweeps.hours(s)))
         for s in among
     )
     return {missing.sweep.name: missing for missing in found if missing.trials}
+
+
+def _borrowed(paper: Paper) -> dict[str, str]:
+    """Where the protocols of suites are told that claims are about and this paper does not own."""
+    used = {claim.suite: sweeps.by_name()[claim.suite].paper for claim in paper.claims}
+    return {
+        name: f"../{owner}/README.md#protocols" if owner else f"../../{name}/README.md"
+        for name, owner in used.items()
+        if owner != paper.key
+    }
+
+
+def _rough(number: float) -> str:
+    """Two digits of it, without an exponent."""
+    return f"{float(f'{number:.2g}'):g}"
 
 
 def _discussion_of(paper: Paper) -> Path:
@@ -137,11 +154,12 @@ def _discussed(path: Path, results: Mapping[str, Results]) -> str:
 
     def cell(name: str, technique: str, depth: int, metric: str) -> str:
         if name not in results:
-            return "(not run)"
+            return NOT_RUN
         values = claims.metric(name, metric).by_seed(results[name].of(technique, [depth])).dropna()
-        return _interval(values.tolist()) if len(values) else "(not run)"
+        return _interval(values.tolist()) if len(values) else NOT_RUN
 
-    return filled(path.read_text(encoding="utf-8"), cell=cell)
+    text = filled(path.read_text(encoding="utf-8"), cell=cell)
+    return text.replace(f"{NOT_RUN} %", NOT_RUN)
 
 
 def _cells(name: str, results: Results, paper: Paper) -> pd.DataFrame:
@@ -244,14 +262,18 @@ def _said(sweep: Sweep) -> list[str]:
         return lines
     budget, data = sweep.budget, sweep.data
     rates = ", ".join(f"{lr:g}" for lr in sweep.tuning.lr)
+    n = sweep.tuning.seeds
+    steps = {r: getattr(sweep.recipe(r).optimisation, "scale", 1) for r in sweep.recipes}
+    scaled = [f"{scale:g} times that for {name}" for name, scale in steps.items() if scale != 1]
     return [
         f"{sweep.title} ({sweep.scale} scale), {sweep.seeds} seeds",
         f"data {data.name}, {data.n_train} examples to train on and {data.n_valid} for validation",
         f"hidden layers {', '.join(map(str, sweep.widths or sweep.depths))}"
         + ("" if sweep.widths else f", of {sweep.width} units"),
         f"{budget.updates} updates, batches of {budget.batch_size}",
-        f"learning rate {rates}" + (f", chosen by {sweep.tuning.seeds} seeds of their own on "
-                                    "validation error" if sweep.tuning.seeds else ", not tuned"),
+        f"learning rate {rates}"
+        + (f", chosen by validation error of {n} more seed{'s' * (n > 1)}" if n else ", not tuned")
+        + (f" (steps: {', '.join(scaled)})" if scaled else ""),
     ]  # fmt: skip
 
 

@@ -59,9 +59,9 @@ class Outcome(StrEnum):
 class Written(StrEnum):
     """Whether a claim was there before the trials that test it."""
 
-    BEFORE = "written before the runs"
-    AFTER = "written after the runs"
-    UNKNOWN = "not known whether written before the runs"
+    BEFORE = "written before these runs"
+    AFTER = "written after the first of these runs"
+    UNKNOWN = "not known whether written before these runs"
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _noise_margin(error_pct: float, n_test: int) -> float:
 def _unit(claim: Claim) -> str:
     unit = claim.measure.unit
     if isinstance(claim, Trend) and len(claim.depths) > 1:
-        return f"{unit} per layer of depth"
+        return f"{unit} per {claim.measure.per}"
     return "points" if isinstance(claim, Ordinal) and unit == "%" else unit
 
 

@@ -134,5 +134,6 @@ EXPERIMENTS = (
         measure=latch,
         seconds=2,
         depth_means="time steps",
+        depth_unit="time step",
     ),
 )

@@ -80,6 +80,7 @@ EXPERIMENTS = (
         measure=measure,
         seconds=3.0,
         depth_means="lowest layers that are pretrained, of three",
+        depth_unit="pretrained layer",
         at_once=5,
     ),
     Experiment(  # written after the first, to see what its layers of 100 do
@@ -94,6 +95,7 @@ EXPERIMENTS = (
         measure=measure,
         seconds=3.0,
         depth_means="lowest layers that are pretrained, of three",
+        depth_unit="pretrained layer",
         at_once=5,
     ),
 )

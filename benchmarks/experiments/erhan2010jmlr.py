@@ -125,5 +125,6 @@ EXPERIMENTS = (
         measure=measure_gain,
         seconds=4.0,
         depth_means="units a layer",
+        depth_unit="unit",
     ),
 )

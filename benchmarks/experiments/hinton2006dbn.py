@@ -221,6 +221,7 @@ EXPERIMENTS = (
         measure=measure_bound,
         seconds=1.0,
         depth_means="updates of the upper layer",
+        depth_unit="update",
         at_once=10,
     ),
     Experiment(

@@ -173,7 +173,7 @@ def descend(weights: Sequence[Tensor], lr: float, wanted: Tensor, variance: Tens
 
 
 CURVES = {
-    "half_time": Quantity("1 / rate", "time at which the mode is half learnt"),
+    "half_time": Quantity("1/rate", "time, in units of 1/rate, at which the mode is half learnt"),
     "half_time_ratio": Quantity("ratio", "the same over that of the closed form"),
     "largest_gap": Quantity(
         "of the singular value", "greatest distance of the curve from the closed form"

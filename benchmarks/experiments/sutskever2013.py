@@ -71,7 +71,7 @@ QUANTITIES = {
         "% of the mean image's", "training error, of that of giving the mean image"
     ),
     "finish_gain": Quantity(
-        "squared error", "what the last updates, of lower momentum, take off it", signed=True
+        "squared error", "what the last updates, of momentum 0.9 at most, take off it", signed=True
     ),
     "trained": Quantity("share of runs", "whether training error fell to half of the mean image's"),
 }
@@ -102,6 +102,9 @@ _PAPER |= {"raise_every": 250, "finish_updates": 1000, "finish_momentum": 0.9}
 _PAPER_RATES = {"sgd": 0.05, "cm-0.9": 0.01, "nag-0.9": 0.01, "cm-0.99": 0.001, "nag-0.99": 0.001}
 _PAPER_RATES |= {"cm-0.999": 0.0001, "nag-0.999": 0.0001, "scale-0.25": 0.0001, "scale-4": 0.0001}
 
+_CONTROLS = _conditions(_REDUCED, {"nag-0.99": 0.03, "nag-0.9": 0.03}, 0.99)
+_CONTROLS["nag-0.99-unlowered"] = {**_CONTROLS["nag-0.99"], "finish_momentum": 0.99}
+
 EXPERIMENTS = (
     Experiment(
         name="sutskever2013",
@@ -109,6 +112,20 @@ EXPERIMENTS = (
         title="A deep autoencoder of drawn curves, by momentum and by the scale of its start",
         scale="reduced",
         conditions=_conditions(_REDUCED, _RATES, 0.99),
+        depths=(6,),
+        seeds=30,
+        quantities=QUANTITIES,
+        measure=measure,
+        seconds=4.0,
+        depth_means="numbers in the code",
+        at_once=10,
+    ),
+    Experiment(  # written after the first, to see what its rates and its finish do
+        name="sutskever2013-controls",
+        paper="sutskever2013",
+        title="The same without a finish of lower momentum, and NAG 0.9 at the rate of NAG 0.99",
+        scale="reduced",
+        conditions=_CONTROLS,
         depths=(6,),
         seeds=30,
         quantities=QUANTITIES,

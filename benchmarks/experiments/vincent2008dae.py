@@ -100,6 +100,7 @@ EXPERIMENTS = (
         measure=measure_filters,
         seconds=2.0,
         depth_means="% of the input that is set to 0",
+        depth_unit="% set to 0",
         at_once=5,
     ),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.archive import save_archive
-from benchmarks.claims import Ordinal, Paper
+from benchmarks.claims import Ordinal, Paper, Trend
 from benchmarks.executors import in_process
 from benchmarks.experiment import (
     Experiment,
@@ -175,6 +175,19 @@ def test_claims_can_be_about_an_experiment(tmp_path):
     assert found[0].unit == "m"
     with pytest.raises(ValueError, match="margin: height has no default"):
         Ordinal(id="no-margin", lower=low, higher=high, **said)
+
+
+def test_a_trend_is_per_one_of_what_the_experiment_varies(tmp_path, monkeypatch):
+    steps = replace(TOY, depths=(2, 4, 6), depth_means="rungs", depth_unit="rung")
+    monkeypatch.setitem(experiments(), "toy", steps)
+    _, records = complete(tmp_path)
+    results = results_of_experiment(steps, steps.trials("cpu"), records)
+    said = {"where": "Table 1", "statement": "higher", "verified": "text", "suite": "toy"}
+    said |= {"metric": "height", "scale": "reduced", "kind": "trend", "recipe": "low"}
+    claim = Trend(id="rises", depths=[2, 4, 6], sign="rising", **said)
+    (found,) = verdicts(Paper("hinton2006dbn", Path("x.toml"), (claim,)), {"toy": results}, {})
+    assert found.outcome == Outcome.REPRODUCED and found.ours == pytest.approx(1.0)
+    assert found.unit == "m per rung"
 
 
 def test_equal_counts_of_errors_tie_though_float32_had_them_differ(tmp_path):

@@ -257,7 +257,7 @@ def test_trend(slopes, if_rising, if_falling):
         found = judge(
             claim("trend", recipe="plain", depths=[3, 5, 8], sign=sign), of=at_depths(slopes)
         )[0]
-        assert found.outcome == outcome and "per layer of depth" in found.reason
+        assert found.outcome == outcome and "% per layer [" in found.reason
 
 
 def layers(technique: str, depth: int, gradients, saturated=None, update=0) -> pd.DataFrame:
