@@ -113,7 +113,9 @@ class _Missing:
 def _missing(among: Iterable[Sweep], reports: Path) -> dict[str, _Missing]:
     """Sweeps with trials that are not archived, by name."""
     found = (
-        _Missing(s, sweeps.n_missing(s, reports), sweeps.n_trials(s), _rough(sweeps.hours(s)))
+        _Missing(
+            s, sweeps.n_missing(s, reports), sweeps.n_trials(s), sweeps.roughly(sweeps.hours(s))
+        )
         for s in among
     )
     return {missing.sweep.name: missing for missing in found if missing.trials}
@@ -127,11 +129,6 @@ def _borrowed(paper: Paper) -> dict[str, str]:
         for name, owner in used.items()
         if owner != paper.key
     }
-
-
-def _rough(number: float) -> str:
-    """Two digits of it, without an exponent."""
-    return f"{float(f'{number:.2g}'):g}"
 
 
 def _discussion_of(paper: Paper) -> Path:

@@ -12,7 +12,7 @@ from benchmarks.paper_pages import counted, judged, write_overview, write_report
 from benchmarks.problem import Problem
 from benchmarks.progress import say
 from benchmarks.run import archive_of, run
-from benchmarks.sweeps import Sweep, archive, device_of, hours, of_paper
+from benchmarks.sweeps import Sweep, archive, device_of, hours, of_paper, roughly
 
 
 def reproduce(
@@ -34,9 +34,9 @@ def reproduce(
     """
     all_of_them = sorted((s for key in papers for s in of_paper(key, scale)), key=hours)
     todo = [sweep for sweep in all_of_them if hours(sweep) <= at_most]
-    total, left = sum(map(hours, todo)), len(all_of_them) - len(todo)
+    total, left = roughly(sum(map(hours, todo))), len(all_of_them) - len(todo)
     too_long = f"; {left} of more than {at_most:g} hours are left out" if left else ""
-    say(f"{len(todo)} suites, about {total:.2g} hours of one core from nothing{too_long}", "stderr")
+    say(f"{len(todo)} suites, about {total} hours of one core from nothing{too_long}", "stderr")
     for sweep in todo:
         check_device(sweep, device, reports)
     crashed = 0

@@ -53,6 +53,11 @@ def hours(sweep: Sweep) -> float:
     return operations / OPERATIONS_A_SECOND / 3600
 
 
+def roughly(number: float) -> str:
+    """Two digits of it, without an exponent."""
+    return f"{float(f'{number:.2g}'):g}"
+
+
 def _trials(sweep: Suite) -> tuple[list[Trial], list[Trial]]:
     """For tuning and for reporting; the latter with the first rate, as none is chosen yet."""
     found = {cell: plan.Choice(sweep.tuning.lr[0], False, math.nan, {}) for cell in sweep.cells}

@@ -49,7 +49,10 @@ def papers(tmp_path, monkeypatch):
     folder = tmp_path / "papers"
     folder.mkdir()
     (folder / f"{KEY}.toml").write_text(CLAIMS)
-    (folder / f"{KEY}.md").write_text('High is {{ cell("toy", "high", 2, "height") }} m.\n')
+    (folder / f"{KEY}.md").write_text(
+        'High is {{ cell("toy", "high", 2, "height") }} m, and of it '
+        '{{ cell("elsewhere", "high", 2, "height") }} % is air.\n'
+    )
     monkeypatch.setattr(claims, "FOLDER", folder)
     monkeypatch.setitem(experiments(), "toy", TOY)
     monkeypatch.setattr(sweeps, "by_name", lambda: {"toy": TOY})
@@ -76,7 +79,7 @@ def test_a_paper_is_run_judged_and_reported(papers):
     assert "| low-below-high | Table 1 | ordinal | 4 m (memory) | 4 [4, 4] m | 10 | reduced" in page
     assert "REPRODUCED" in page
     assert r"low is below high \| by \*far\*" in page
-    assert "High is 7.045 [7.01, 7.08] m." in page
+    assert "High is 7.045 [7.01, 7.08] m, and of it (not run) is air." in page
     rows = list(csv.DictReader(io.StringIO((papers / "papers.csv").read_text())))
     assert list(rows[0]) == list(paper_pages.COLUMNS)
     assert rows[0]["paper"] == KEY
@@ -85,6 +88,23 @@ def test_a_paper_is_run_judged_and_reported(papers):
     overview = (papers / "papers.md").read_text()
     assert "1 claims of 1 papers" in overview
     assert "All suites have been run." in overview
+
+
+def test_hours_are_told_with_two_digits_and_no_exponent():
+    assert [sweeps.roughly(x) for x in (444, 3.27, 0.0333)] == ["440", "3.3", "0.033"]
+
+
+def test_protocols_of_suites_that_a_paper_borrows_are_linked():
+    borrowed = paper_pages._borrowed(claims.read("vincent2008dae"))
+    assert borrowed["larochelle2007"] == "../larochelle2007/README.md#protocols"
+    assert "vincent2008dae" not in borrowed
+    assert paper_pages._borrowed(claims.read("bengio1994"))["depth"] == "../../depth/README.md"
+
+
+def test_rates_are_also_told_in_the_terms_of_methods_that_scale_them():
+    said = "\n".join(paper_pages._said(read("ba2016ln")))
+    assert "learning rate 0.01, not tuned (steps: 0.1 times that for relu-adam, " in said
+    assert "steps" not in "\n".join(paper_pages._said(read("he2016resnet")))
 
 
 def test_reports_come_again_byte_for_byte_from_the_archive_alone(papers):
@@ -99,7 +119,8 @@ def test_what_was_not_run_is_said(papers):
     paper_pages.write_all(papers)
     page = (papers / "papers" / KEY / "README.md").read_text()
     assert "NOT TESTED" in page
-    assert "High is (not run) m." in page
+    assert "High is (not run) m, and" in page
+    assert "written" not in page.partition("## What was measured")[0].partition("low is below")[2]
     assert "not run yet: 40 of 40 trials; all of it takes about 0.033 hours" in page  # 3 s each
     overview = (papers / "papers.md").read_text()
     assert f"| toy | {KEY} | reduced | 40 of 40 | 0.033 |" in overview
