@@ -21,7 +21,7 @@ from benchmarks.experiment import Experiment, experiments
 from benchmarks.markup import filled, markdown, markdown_page, markdown_table
 from benchmarks.metrics import METRICS, Results
 from benchmarks.references import OF_CLAIMS, PATH, references
-from benchmarks.statistics import median_interval
+from benchmarks.statistics import median_interval, wilson_interval
 from benchmarks.sweeps import SCALES, Sweep
 from benchmarks.verdicts import Outcome, Verdict, last_changed, verdicts
 
@@ -29,6 +29,7 @@ FOLDER = "papers"
 COLUMNS = ("paper", "claim", "where", "kind", "published", "verified", "ours", "low", "high", "n",
            "scale", "verdict")  # fmt: skip
 NOT_RUN = "(not run)"
+SHARE = "share of runs"  # unit of what is 0 or 1 of a run
 SHOWN = ("test_error_pct", "train_error_pct", "trained")  # of a suite, besides what claims use
 
 
@@ -152,8 +153,9 @@ def _discussed(path: Path, results: Mapping[str, Results]) -> str:
     def cell(name: str, technique: str, depth: int, metric: str) -> str:
         if name not in results:
             return NOT_RUN
-        values = claims.metric(name, metric).by_seed(results[name].of(technique, [depth])).dropna()
-        return _interval(values.tolist()) if len(values) else NOT_RUN
+        measure = claims.metric(name, metric)
+        values = measure.by_seed(results[name].of(technique, [depth])).dropna()
+        return _digits(*_level(measure.unit, values.tolist())) if len(values) else NOT_RUN
 
     text = filled(path.read_text(encoding="utf-8"), cell=cell)
     return text.replace(f"{NOT_RUN} %", NOT_RUN)
@@ -181,8 +183,8 @@ def _cells(name: str, results: Results, paper: Paper) -> pd.DataFrame:
             row |= {"unit": claims.metric(name, metric).unit, "n": len(values)}
             row["n_diverged"] = int((own.trials["status"] == "diverged").sum())
             if len(values):
-                found = median_interval(values.tolist())
-                row |= {"median": found.median, "low": found.low, "high": found.high}
+                middle, low, high = _level(row["unit"], values.tolist())
+                row |= {"median": middle, "low": low, "high": high}
             rows.append(row)
     columns = ["suite", "technique", "depth", "metric", "unit", "n", "n_diverged", "median", "low",
                "high"]  # fmt: skip
@@ -219,9 +221,13 @@ def _claims_table(found: Iterable[Verdict]) -> str:
     return markdown_table(header, rows, prose=("where", "kind", "scale", "verdict"))
 
 
-def _interval(values: list[float]) -> str:
+def _level(unit: str, values: list[float]) -> tuple[float, float | None, float | None]:
+    """The median with its interval; of zeros and ones the share."""
+    if unit == SHARE:
+        share = wilson_interval(int(sum(values)), len(values))
+        return share.share, share.low, share.high
     found = median_interval(values)
-    return _digits(found.median, found.low, found.high)
+    return found.median, found.low, found.high
 
 
 def _range(row: pd.Series) -> str:

@@ -12,7 +12,7 @@ from benchmarks import claims, paper_pages, reproduction, store, sweeps
 from benchmarks.archive import save_archive
 from benchmarks.executors import in_process
 from benchmarks.experiment import experiments
-from benchmarks.metrics import metric_names
+from benchmarks.metrics import METRICS, metric_names
 from benchmarks.paper_recipes import PAPER_RECIPES
 from benchmarks.problem import Problem
 from benchmarks.references import OF_CLAIMS, PATH, references
@@ -92,6 +92,14 @@ def test_a_paper_is_run_judged_and_reported(papers):
 
 def test_hours_are_told_with_two_digits_and_no_exponent():
     assert [sweeps.roughly(x) for x in (444, 3.27, 0.0333)] == ["440", "3.3", "0.033"]
+
+
+def test_of_runs_that_trained_the_share_is_told_and_not_the_median():
+    runs = [1.0] * 23 + [0.0] * 7
+    share, low, high = paper_pages._level(METRICS["trained"].unit, runs)
+    assert share == pytest.approx(23 / 30)
+    assert (low, high) == pytest.approx((0.5907, 0.8821), abs=1e-4)
+    assert paper_pages._level("m", runs) == (1, 1, 1)
 
 
 def test_protocols_of_suites_that_a_paper_borrows_are_linked():
