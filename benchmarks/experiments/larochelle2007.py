@@ -139,7 +139,7 @@ EXPERIMENTS = (
     ),
     _experiment(
         "larochelle2007-svm-shapes-paper",
-        "A support vector machine with a Gaussian kernel on the paper's rectangles and convex shapes",
+        "A support vector machine with a Gaussian kernel on rectangles and on convex shapes",
         {
             "rectangles": {
                 "data": "rectangles",
