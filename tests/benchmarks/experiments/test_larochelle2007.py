@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import datasets
+from benchmarks import datasets, fit
 from benchmarks.datasets.split import Split
 from benchmarks.experiments.larochelle2007 import drawn, measure, svm_error_pct
+from benchmarks.suite import KNOWN
 
 CPU = torch.device("cpu")
 SVM = {"recipe": "svm-rbf", "c": [1.0, 10.0], "gamma": [0.001, 0.1]}
@@ -52,3 +53,18 @@ def test_the_machine_separates_what_no_line_does():
 def test_a_seed_gives_the_same_alone_and_among_others():
     for settings in (SVM | DATA, NET | DATA):
         assert measure(settings, 1, [5], CPU) == measure(settings, 1, [4, 5], CPU)[1:]
+
+
+def test_of_several_widths_the_one_of_least_validation_error_counts():
+    budget = {"updates": 300, "batch_size": 10, "evaluate_every": 50}
+    split = drawn("rectangles", *DATA["parts"], 2)
+    fits = {}
+    for width in (1, 60):
+        network = fit.initial(KNOWN["plain"], split, [2], [width], layers=0)
+        fits[width] = fit.train(network, split, [2], [0.3], **budget)
+    valid = {width: found.valid_error_pct.item() for width, found in fits.items()}
+    assert valid[60] < valid[1] and fits[60].test_error_pct != fits[1].test_error_pct
+    for widths in ([1, 60], [60, 1]):
+        settings = NET | DATA | budget | {"widths": widths, "lr": [0.3]}
+        error = measure(settings, 1, [2], CPU)[0]["test_error_pct"]
+        assert error == fits[60].test_error_pct.item()
