@@ -86,6 +86,9 @@ def _parser() -> Parser:
         help="leave out suites that would take one core longer (default: none; the longest take "
         "hundreds of hours)",
     )
+    reproducing.add_argument(
+        "--only", metavar="SUITE", help="one suite or experiment of these and no other"
+    )
     reproducing.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="cpu")
     add_results(reproducing)
     add_reports(reproducing)
@@ -310,6 +313,7 @@ def _reproduce(options: argparse.Namespace) -> int:
             results=options.results,
             reports=options.reports,
             at_most=options.at_most,
+            only=options.only,
         )
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)

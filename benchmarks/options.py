@@ -108,7 +108,7 @@ def suite_of(options: argparse.Namespace):
     from benchmarks.suite import FIRST_TUNING_SEED, read
 
     if found := experiments().get(options.suite):
-        command = f"python -m benchmarks reproduce {found.paper} --scale {found.scale}"
+        command = f"python -m benchmarks reproduce --scale {found.scale} --only {found.name}"
         raise Problem(f"{found.name}: an experiment, and no suite; run by '{command}'")
     suite, device = read(options.suite), device_of(options)
     command, name = f"make compare SUITE={options.suite}", suite.name

@@ -24,15 +24,23 @@ def reproduce(
     results: Path,
     reports: Path,
     at_most: float = math.inf,
+    only: str | None = None,
 ) -> int:
     """Run what is missing of these papers at this scale, cheapest first; how many trials crashed.
 
-    Suites of more than ``at_most`` hours of one core are left out.
+    Suites of more than ``at_most`` hours of one core are left out, and where ``only`` names one of
+    them all others. Raises Problem if it names none.
 
     Records are kept and the paper's report is written after each sweep, an interrupted one too, so
     that what is done can be read and committed.
     """
     all_of_them = sorted((s for key in papers for s in of_paper(key, scale)), key=hours)
+    if only is not None:
+        names = [sweep.name for sweep in all_of_them]
+        if only not in names:
+            raise Problem(f"--only: {only!r} is no suite of {scale} scale here; allowed: "
+                          f"{', '.join(sorted(names)) or 'none'}")  # fmt: skip
+        all_of_them = [sweep for sweep in all_of_them if sweep.name == only]
     todo = [sweep for sweep in all_of_them if hours(sweep) <= at_most]
     total, left = roughly(sum(map(hours, todo))), len(all_of_them) - len(todo)
     too_long = f"; {left} of more than {at_most:g} hours are left out" if left else ""

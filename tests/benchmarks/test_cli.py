@@ -39,7 +39,8 @@ def test_help_does_not_load_torch():
         (["run", "smoke", "--seeds", "1001"], "--seeds: 1001 must be at most 1000"),
         (
             ["run", "ioffe2015bn-inputs"],
-            "an experiment, and no suite; run by 'python -m benchmarks reproduce ioffe2015bn",
+            "an experiment, and no suite; run by 'python -m benchmarks reproduce --scale reduced "
+            "--only ioffe2015bn-inputs'",
         ),
         (["run", "smoke", "--workers", "-1"], "--workers"),
         (["run", "smoke", "--device", "tpu"], "invalid choice: 'tpu'"),

@@ -5,6 +5,7 @@ import io
 import re
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -211,6 +212,18 @@ def test_what_would_take_too_long_is_left_out_and_counted(papers, capsys):
     assert not (papers / "papers" / KEY / "toy.jsonl.gz").exists()
     said = "0 suites, about 0 hours of one core from nothing; 1 of more than 0.001 hours"
     assert said in capsys.readouterr().err
+
+
+def test_one_suite_alone_can_be_run(papers, monkeypatch):
+    other = replace(TOY, name="other", seeds=3)
+    monkeypatch.setitem(experiments(), "other", other)
+    monkeypatch.setattr(sweeps, "by_name", lambda: {"toy": TOY, "other": other})
+    reproduce(papers, only="other")
+    stored = {path.name for path in (papers / "papers" / KEY).glob("*.jsonl.gz")}
+    assert stored == {"other.jsonl.gz"}
+    with pytest.raises(Problem, match="--only: 'depth' is no suite of reduced scale here; allowed: "
+                                      "other, toy"):  # fmt: skip
+        reproduce(papers, only="depth")
 
 
 def test_records_of_another_device_are_judged_and_not_written_over(papers):
