@@ -338,6 +338,12 @@ def test_the_projects_own_store_may_be_missing(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(store_commands, "ROOT", tmp_path)
     (tmp_path / "reports").mkdir()
+    results = ["--results", tmp_path / "results"]
+    code, out, _ = told(capsys, "check", *results, "--reports", tmp_path / "reports")
+    assert code == 0 and out == f"{tmp_path / 'results'}: no records yet\nno faults\n"
+    code, out, _ = told(capsys, "prune", *results)
+    assert code == 0 and out.endswith("0 files, 0 bytes can go\n")
+    assert not (tmp_path / "results").exists()
 
 
 def test_help_of_the_store_does_not_load_torch_and_gives_exit_codes():
