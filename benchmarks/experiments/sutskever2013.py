@@ -15,6 +15,7 @@ Departs   our own CURVES. The paper gives every row the best of six learning rat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -105,34 +106,28 @@ _PAPER_RATES |= {"cm-0.999": 0.0001, "nag-0.999": 0.0001, "scale-0.25": 0.0001, 
 _CONTROLS = _conditions(_REDUCED, {"nag-0.99": 0.03, "nag-0.9": 0.03}, 0.99)
 _CONTROLS["nag-0.99-unlowered"] = {**_CONTROLS["nag-0.99"], "finish_momentum": 0.99}
 
+_FIRST = Experiment(
+    name="sutskever2013",
+    paper="sutskever2013",
+    title="A deep autoencoder of drawn curves, by momentum and by the scale of its start",
+    scale="reduced",
+    conditions=_conditions(_REDUCED, _RATES, 0.99),
+    depths=(6,),
+    seeds=30,
+    quantities=QUANTITIES,
+    measure=measure,
+    seconds=4.0,
+    depth_means="numbers in the code",
+    at_once=10,
+)
+
 EXPERIMENTS = (
-    Experiment(
-        name="sutskever2013",
-        paper="sutskever2013",
-        title="A deep autoencoder of drawn curves, by momentum and by the scale of its start",
-        scale="reduced",
-        conditions=_conditions(_REDUCED, _RATES, 0.99),
-        depths=(6,),
-        seeds=30,
-        quantities=QUANTITIES,
-        measure=measure,
-        seconds=4.0,
-        depth_means="numbers in the code",
-        at_once=10,
-    ),
-    Experiment(  # written after the first, to see what its rates and its finish do
+    _FIRST,
+    replace(  # written after the first, to see what its rates and its finish do
+        _FIRST,
         name="sutskever2013-controls",
-        paper="sutskever2013",
         title="The same without a finish of lower momentum, and NAG 0.9 at the rate of NAG 0.99",
-        scale="reduced",
         conditions=_CONTROLS,
-        depths=(6,),
-        seeds=30,
-        quantities=QUANTITIES,
-        measure=measure,
-        seconds=4.0,
-        depth_means="numbers in the code",
-        at_once=10,
     ),
     Experiment(
         name="sutskever2013-paper",
