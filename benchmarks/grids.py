@@ -12,6 +12,7 @@ from benchmarks.markup import Grid
 from benchmarks.prose import coverage
 from benchmarks.statistics import FEWEST
 from benchmarks.suite import Suite
+from benchmarks.verdicts import Written
 
 REDUCED = "Reduced scale: small networks on few examples, for orderings and mechanisms."
 ALL = "all"  # key of a column that is of no single depth
@@ -256,6 +257,9 @@ def _effects_grids(suite: Suite, effects: pd.DataFrame) -> list[Grid]:
     ]
 
 
+_WHEN = {Written.BEFORE: "", Written.AFTER: "†", Written.UNKNOWN: " (unknown which was first)"}
+
+
 def _claims(table: pd.DataFrame) -> Grid:
     columns = {
         "statement": "the paper says",
@@ -279,8 +283,7 @@ def _claims(table: pd.DataFrame) -> Grid:
         n = str(row["n"])
         if row["n_diverged"] or row["n_missing"]:
             n += f" ({row['n_diverged']} diverged, {row['n_missing']} missing)"
-        after = {"written before the runs": "", "written after the runs": "†"}
-        verdict = row["verdict"] + after.get(row["written"], " (unknown which was first)")
+        verdict = row["verdict"] + _WHEN[row["written"]]
         if row["scale"] == "paper" and row["verdict"] == "NOT TESTED":
             verdict += " (reduced scale)"
         return [statement, printed, ours, margin, n, verdict]

@@ -16,6 +16,7 @@ from benchmarks.plan import choose, reporting_trials, tuning_trials
 from benchmarks.prose import bold
 from benchmarks.suite import Suite
 from benchmarks.tables import trials_table
+from benchmarks.verdicts import Written
 from tests.benchmarks.test_report import record
 
 CHOSEN = {
@@ -243,7 +244,11 @@ def test_claims_are_judged_over_whole_files_and_say_which_was_first(tmp_path, mo
     assert comparisons.suites_of_claims(made(name="other")) == set()
 
 
-def test_what_is_printed():
+@pytest.mark.parametrize(
+    ("written", "mark"),
+    [(Written.BEFORE, ""), (Written.AFTER, "†"), (Written.UNKNOWN, " (unknown which was first)")],
+)
+def test_what_is_printed(written, mark):
     assert probability(0.0612) == "0.061" and probability(0.00002) == "< 0.001"
     assert probability(1.0) == "1"
     table = pd.DataFrame(
@@ -252,14 +257,14 @@ def test_what_is_printed():
                 "paper": "a2000", "claim": "b", "statement": "so", "published": 1.2,
                 "published_unit": "%", "verified": "memory", "ours": 8.0, "low": 7.0, "high": 9.0,
                 "unit": "%", "margin": 0.25, "n": 10, "n_diverged": 1, "n_missing": 0,
-                "written": "written after the runs", "scale": "paper", "verdict": "NOT TESTED",
+                "written": written.value, "scale": "paper", "verdict": "NOT TESTED",
             }
         ]
     )  # fmt: skip
     assert _claims(table).rows == {
         "a2000:b": [
             "so‡", "1.2 %‡", "8 [7, 9] %", "0.25", "10 (1 diverged, 0 missing)",
-            "NOT TESTED† (reduced scale)",
+            f"NOT TESTED{mark} (reduced scale)",
         ]
     }  # fmt: skip
 
