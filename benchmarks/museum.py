@@ -145,6 +145,7 @@ def write(reports: Path) -> Path:
         eras=eras(cards),
         families=FAMILIES,
         cards=cards,
+        judged={path.parent.name for path in reports.glob("papers/*/report.html")},
         references=sorted(
             (work for key, work in references(PATH).items() if key in cited),
             key=lambda work: (work.year, work.key),

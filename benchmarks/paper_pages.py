@@ -1,7 +1,7 @@
 """The papers' pages: what each printed beside ours, with a verdict, written from kept records.
 
 ``reports/papers/<key>/`` has the claims with their verdicts and the measured cells of one paper;
-``reports/papers.md`` and ``papers.csv`` have the claims of all.
+``reports/papers.md`` and ``papers.csv`` have the claims of all. Pages are there for a browser, too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import claims, paper_figures, store, sweeps
+from benchmarks import claims, paper_figures, store, sweeps, webpage
 from benchmarks.claims import Paper
 from benchmarks.experiment import Experiment, experiments
 from benchmarks.markup import filled, markdown, markdown_page, markdown_table
@@ -46,7 +46,7 @@ def judged(paper: Paper, reports: Path) -> tuple[list[Verdict], dict[str, Result
 
 
 def write_report(key: str, reports: Path) -> None:
-    """``reports/papers/<key>/``: README.md, claims.csv and cells.csv."""
+    """``reports/papers/<key>/``: README.md, report.html, claims.csv and cells.csv."""
     paper = claims.read(key)
     found, results = judged(paper, reports)
     own = [s for scale in SCALES for s in sweeps.of_paper(key, scale)]
@@ -66,7 +66,9 @@ def write_report(key: str, reports: Path) -> None:
     }
     folder = reports / FOLDER / key
     store.prepare_folder(folder)
-    store.write_atomically(folder / "README.md", markdown_page("paper.md.j2", **words))
+    readme = markdown_page("paper.md.j2", **words)
+    store.write_atomically(folder / "README.md", readme)
+    store.write_atomically(folder / "report.html", _for_browsers(readme, {}))
     store.write_atomically(folder / "claims.csv", _csv(_row(key, v) for v in found))
     table = pd.concat(cells.values()) if cells else pd.DataFrame()
     text = table.to_csv(index=False, lineterminator="\n")
@@ -74,7 +76,7 @@ def write_report(key: str, reports: Path) -> None:
 
 
 def write_overview(reports: Path) -> None:
-    """``reports/papers.md`` with its two pictures, and ``papers.csv``: the claims of all papers."""
+    """``reports/papers.md``, its two pictures, ``papers.html`` and ``papers.csv``: all claims."""
     works = references(PATH, OF_CLAIMS)
     by_paper = {key: judged(claims.read(key), reports)[0] for key in claims.names()}
     outcomes = [v for found in by_paper.values() for v in found]
@@ -90,15 +92,21 @@ def write_overview(reports: Path) -> None:
         "discussed": {key for key in by_paper if _discussion_of(claims.read(key)).exists()},
     }
     store.prepare_folder(reports / FOLDER)
-    drawn = {"verdicts.svg": paper_figures.verdict_map(by_paper)}
+    drawn = {f"{FOLDER}/verdicts.svg": paper_figures.verdict_map(by_paper)}
     if any(map(paper_figures.was_measured, outcomes)):
-        drawn["numbers.svg"] = paper_figures.distances(by_paper)
+        drawn[f"{FOLDER}/numbers.svg"] = paper_figures.distances(by_paper)
     for name, picture in drawn.items():
-        store.write_atomically(reports / FOLDER / name, picture)
-    words["drawn"] = set(drawn)
-    store.write_atomically(reports / "papers.md", markdown_page("papers.md.j2", **words))
+        store.write_atomically(reports / name, picture)
+    overview = markdown_page("papers.md.j2", drawn=set(drawn), **words)
+    store.write_atomically(reports / "papers.md", overview)
+    store.write_atomically(reports / "papers.html", _for_browsers(overview, drawn))
     rows = (_row(key, v) for key, found in by_paper.items() for v in found)
     store.write_atomically(reports / "papers.csv", _csv(rows))
+
+
+def _for_browsers(page: bytes, figures: Mapping[str, bytes]) -> bytes:
+    """The same as a web page, which leads to the web pages of other reports."""
+    return webpage.page(page.decode().replace("/README.md", "/report.html"), figures)
 
 
 @dataclass(frozen=True)
@@ -215,10 +223,10 @@ def _claims_table(found: Iterable[Verdict]) -> str:
         ours = "–" if v.ours is None else f"{_digits(v.ours, v.low, v.high)} {v.unit}"
         if v.ours is not None and _scaled_down(v):
             ours += " (reduced)"
-        rows.append([v.claim.id, v.claim.where, v.claim.kind, printed, ours, str(v.n),
-                     sweeps.scale_of(v), v.outcome.value])  # fmt: skip
-    header = ["claim", "where", "kind", "published", "ours", "n", "scale", "verdict"]
-    return markdown_table(header, rows, prose=("where", "kind", "scale", "verdict"))
+        rows.append([v.claim.id, v.outcome.value, printed, ours, str(v.n), sweeps.scale_of(v),
+                     v.claim.kind, v.claim.where])  # fmt: skip
+    header = ["claim", "verdict", "published", "ours", "n", "scale", "kind", "where"]
+    return markdown_table(header, rows, prose=("verdict", "scale", "kind", "where"))
 
 
 def _level(unit: str, values: list[float]) -> tuple[float, float | None, float | None]:

@@ -17,6 +17,7 @@ from markdown_it.token import Token
 
 from benchmarks.palette import IN_THE_DARK
 from benchmarks.problem import Problem
+from benchmarks.verdicts import Outcome
 
 STYLESHEET = Path(__file__).parent / "templates" / "report.css"
 # the figures' colours are inline styles, and their maps and filters are images as data
@@ -24,6 +25,8 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
 )
+OUTCOMES = {outcome.value for outcome in Outcome}  # a cell that is one has a sign
+LONG = 30  # characters: a text in a table that is longer may be broken
 WIDE = 400  # points: a figure wider than this scrolls on a telephone instead of shrinking
 
 
@@ -36,7 +39,7 @@ def page(readme: str, figures: Mapping[str, bytes]) -> bytes:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.add_render_rule("image", _words_of_image)
     tokens = parser.parse(readme)
-    anchors: dict[str, str] = {}  # anchor -> what it is called in the contents
+    anchors: dict[str, str] = {}  # anchor -> what it is called in the contents, if it is there
     blocks: list[Token] = []
     styles: dict[str, str] = {}  # of shapes in figures -> class: thousands have one of a few dozen
     heading, index = "", 0
@@ -47,8 +50,13 @@ def page(readme: str, figures: Mapping[str, bytes]) -> bytes:
             if token.tag == "h2":
                 token.attrSet("id", _anchor(heading, anchors))
                 anchors[token.attrs["id"]] = heading
-        elif token.type in ("th_open", "td_open") and token.attrs.pop("style", ""):
-            token.attrSet("class", "right")  # the only one that our tables ask for
+        elif token.type in ("th_open", "td_open"):
+            if token.attrs.pop("style", ""):
+                token.attrSet("class", "right")  # the only one that our tables ask for
+            elif (text := _plain(tokens[index + 1])) in OUTCOMES and token.tag == "td":
+                token.attrSet("class", text.lower().replace(" ", "-"))
+            elif len(text) > LONG:
+                token.attrSet("class", "long")
         elif token.type == "table_open":
             blocks.append(
                 _html(
@@ -61,7 +69,8 @@ def page(readme: str, figures: Mapping[str, bytes]) -> bytes:
             if path not in figures:
                 raise Problem(f"README.md: {path} is none of the report's figures")
             anchor = _anchor(Path(path).stem.partition("-")[0] + ".", anchors)
-            anchors[anchor] = f"{anchor}. {called}"
+            numbered = re.fullmatch(r"F\d+", anchor)
+            anchors[anchor] = f"{anchor}. {called}" if numbered else ""
             caption, index = "", index + 3
             if index < len(tokens) and _plain(tokens[index + 1]).startswith(f"{anchor}."):
                 caption = parser.renderer.render([tokens[index + 1]], parser.options, {})
@@ -156,7 +165,7 @@ def _contents(anchors: Mapping[str, str]) -> str:
     sections = "".join(
         f'<li><a href="#{anchor}">{escape(text)}</a></li>\n'
         for anchor, text in anchors.items()
-        if anchor not in figures
+        if text and anchor not in figures
     )
     line = " ".join(
         f'<a href="#{anchor}" title="{escape(anchors[anchor])}">{anchor}</a>' for anchor in figures

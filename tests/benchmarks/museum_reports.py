@@ -29,6 +29,9 @@ def committed(reports: Path) -> Path:
         folder = (ROOT / settings).parent
         ignore = shutil.ignore_patterns("records.jsonl.gz", "figures")
         shutil.copytree(folder, reports / folder.name, ignore=ignore)
+    for page in (ROOT / "reports" / "papers").glob("*/report.html"):
+        (reports / "papers" / page.parent.name).mkdir(parents=True)
+        shutil.copy(page, reports / "papers" / page.parent.name)
     return reports
 
 

@@ -296,6 +296,7 @@ def test_every_link_leads_somewhere(page):
             assert href[1:] in ids, href
     modules = {catalogue.entry(module).path for module in catalogue.modules()}
     assert {f"../{path}" for path in modules} <= set(hrefs)
+    assert {"papers.html", "depth/report.html", "papers/glorot2010/report.html"} <= set(hrefs)
 
 
 def test_what_labels_refer_to_is_there(page):
@@ -314,6 +315,7 @@ def test_without_reports_there_are_the_timeline_and_the_cards(tmp_path):
     page = written(tmp_path)
     assert "No stored trials yet" in page.text and not page.scripts
     assert "RBM pretraining" in page.text and "not run" in page.text
+    assert not any(href.startswith("papers") for href in page.all("a", "href"))
 
 
 def test_a_report_without_runs_is_shown_as_such(tmp_path):

@@ -184,7 +184,7 @@ def test_the_other_tables_and_the_trials_are_what_was_recorded(known, tmp_path):
 
 def _without_pages_of_all(reports: Path) -> None:
     """Leave the reports of suites alone."""
-    for name in ("techniques.md", "index.html", "papers.md", "papers.csv"):
+    for name in ("techniques.md", "index.html", "papers.md", "papers.html", "papers.csv"):
         (reports / name).unlink()
     shutil.rmtree(reports / "papers")
 
@@ -487,9 +487,10 @@ def test_committed_reports_are_what_their_records_give(tmp_path):
         (tmp_path / "reports" / "papers" / archive.parent.name).mkdir(parents=True, exist_ok=True)
         shutil.copy(archive, tmp_path / "reports" / "papers" / archive.parent.name)
     write_all(tmp_path / "reports")
-    pages = [*papers.glob("*/*.csv"), *papers.glob("*/README.md"), papers.parent / "papers.csv"]
-    assert len(pages) > 60
-    for path in [*pages, papers.parent / "papers.md"]:
+    kinds = ("*.csv", "README.md", "report.html")
+    pages = [path for kind in kinds for path in papers.glob(f"*/{kind}")]
+    assert len(pages) > 120
+    for path in [*pages, *(papers.parent / f"papers.{kind}" for kind in ("csv", "md"))]:
         again = tmp_path / "reports" / path.relative_to(papers.parent)
         assert again.read_bytes() == path.read_bytes(), path
     for settings in tracked:

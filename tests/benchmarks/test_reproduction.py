@@ -77,8 +77,7 @@ def reproduce(reports, executor=None, device="cpu", **options):
 def test_a_paper_is_run_judged_and_reported(papers):
     assert reproduce(papers) == 0
     page = (papers / "papers" / KEY / "README.md").read_text()
-    assert "| low-below-high | Table 1 | ordinal | 4 m (memory) | 4 [4, 4] m | 10 | reduced" in page
-    assert "REPRODUCED" in page
+    assert "| low-below-high | REPRODUCED | 4 m (memory) | 4 [4, 4] m | 10 | reduced |" in page
     assert r"low is below high \| by \*far\*" in page
     assert "High is 7.045 [7.01, 7.08] m, and of it (not run) is air." in page
     rows = list(csv.DictReader(io.StringIO((papers / "papers.csv").read_text())))
@@ -89,6 +88,17 @@ def test_a_paper_is_run_judged_and_reported(papers):
     overview = (papers / "papers.md").read_text()
     assert "1 claims of 1 papers" in overview
     assert "All suites have been run." in overview
+
+
+def test_every_page_is_there_for_a_browser_and_leads_to_others_for_one(papers):
+    reproduce(papers)
+    page = (papers / "papers" / KEY / "report.html").read_text()
+    assert '<td class="reproduced">REPRODUCED</td>' in page
+    overview = (papers / "papers.html").read_text()
+    assert '<td class="reproduced">REPRODUCED</td>' in overview and overview.count("<svg") == 1
+    assert f'href="papers/{KEY}/report.html"' in overview and "README.md" not in overview
+    hrefs = re.findall(r'href="([^"#]+)"', overview)
+    assert hrefs and all((papers / href).exists() for href in hrefs)
 
 
 def test_hours_are_told_with_two_digits_and_no_exponent():
@@ -140,7 +150,7 @@ def test_what_a_smaller_run_gave_is_marked_and_is_no_row_of_the_paper(papers):
     claim.write_text(claim.read_text().replace('scale = "reduced"', 'scale = "paper"'))
     reproduce(papers)
     page = (papers / "papers" / KEY / "README.md").read_text()
-    assert "| 4 m (memory) | 4 [4, 4] m (reduced) | 10 | paper | NOT TESTED |" in page
+    assert "| NOT TESTED | 4 m (memory) | 4 [4, 4] m (reduced) | 10 | paper |" in page
     (row,) = csv.DictReader(io.StringIO((papers / "papers.csv").read_text()))
     assert (row["published"], row["ours"], row["low"], row["high"], row["n"]) == (
         "4.0", "", "", "", "0",

@@ -11,7 +11,8 @@ from benchmarks import figures
 from benchmarks.markup import markdown, markdown_table
 from benchmarks.palette import BLACK, COLOURS, GREY, IN_THE_DARK, PAPER
 from benchmarks.problem import Problem
-from benchmarks.webpage import page
+from benchmarks.verdicts import Outcome
+from benchmarks.webpage import STYLESHEET, page
 
 BROWSER = shutil.which("chromium")
 HOSTILE = "<script>alert(1)</script>\"& '|`[x](javascript:alert(2))"
@@ -137,6 +138,28 @@ def test_every_id_is_there_once_and_every_reference_finds_its_own(html):
 def test_contents_list_sections_and_figures_in_their_order(html):
     nav = html.partition("<nav")[2].partition("</nav>")[0]
     assert re.findall(r'href="#([^"]+)"', nav) == ["T1", "T1-2", "how-to-cite", "F1", "F7"]
+
+
+def test_a_figure_without_a_number_is_shown_and_not_in_the_contents():
+    html = page("# x\n\n## Claims\n\n![All of them](papers/verdicts.svg)\n",
+                {"papers/verdicts.svg": figure("plain")}).decode()  # fmt: skip
+    nav = html.partition("<nav")[2].partition("</nav>")[0]
+    assert re.findall(r'href="#([^"]+)"', nav) == ["claims"]
+    assert '<figure id="verdicts">' in html and 'aria-label="All of them"' in html
+
+
+def test_verdicts_have_a_sign_and_long_texts_may_be_broken():
+    long = "a text of more than thirty letters"
+    rows = [["x", "NOT REPRODUCED", "REPRODUCED", long], [long, "PARTLY, of late", "a", "b"]]
+    table = markdown_table(["claim", "verdict", "n", "where"], rows, prose=("verdict", "where"))
+    html = page(f"# x\n\n{table}", {}).decode()
+    cells = re.findall(r"<td(.*?)>(.*?)</td>", html)
+    assert [attributes for attributes, _ in cells] == [
+        "", ' class="not-reproduced"', ' class="right"', ' class="long"',
+        ' class="long"', "", ' class="right"', "",
+    ]  # fmt: skip
+    signed = re.findall(r"^\.([a-z-]+)::before", STYLESHEET.read_text(), re.MULTILINE)
+    assert set(signed) == {o.value.lower().replace(" ", "-") for o in Outcome} - {"not-tested"}
 
 
 def test_a_caption_goes_with_its_figure_and_other_text_does_not(html):
