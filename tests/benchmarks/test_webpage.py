@@ -2,13 +2,16 @@
 
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 from matplotlib import pyplot as plt
 
 from benchmarks import figures
 from benchmarks.markup import markdown, markdown_table
+from benchmarks.options import ROOT
 from benchmarks.palette import BLACK, COLOURS, GREY, IN_THE_DARK, PAPER
 from benchmarks.problem import Problem
 from benchmarks.verdicts import Outcome
@@ -113,6 +116,22 @@ def test_nothing_is_taken_from_outside(html):
     assert (
         policy["content"].startswith("default-src 'none'; ") and "script" not in policy["content"]
     )
+
+
+def test_every_link_of_every_committed_page_leads_somewhere():
+    listed = subprocess.run(
+        ["git", "ls-files", "reports/*.html"], cwd=ROOT, capture_output=True, text=True
+    )
+    texts = {(ROOT / name).resolve(): (ROOT / name).read_text() for name in listed.stdout.split()}
+    ids = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()}
+    assert len(ids) > 33
+    for path, text in texts.items():
+        for href in set(re.findall(r'<a [^>]*href="([^"]+)"', text)):
+            name, _, anchor = unquote(href).partition("#")
+            to = (path.parent / name).resolve() if name else path
+            assert to.exists(), (path, href)
+            # an address of the explorer's is no anchor: test_museum.py looks at those
+            assert "=" in anchor or to not in ids or anchor in {"", *ids[to]}, (path, href)
 
 
 def test_a_link_to_a_script_is_no_link():
