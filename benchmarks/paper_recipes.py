@@ -72,6 +72,7 @@ PAPER_RECIPES: dict[str, Recipe] = {
     "denoising-40-percent": _damaged(0.40, lr=0.03),
     "autoencoder-on-noise": _FASTER_AUTOENCODER,
     # for 10,000 digits, where the rates above were found to be too low
+    "rbm-faster": BASELINE.but(pretraining=Rbm(lr=0.03, **_SMALL_SETS)),
     "autoencoder-faster": _FASTER_AUTOENCODER,
     "denoising-10-percent-faster": _damaged(0.10, lr=0.01),
     "denoising-25-percent-faster": _damaged(0.25, lr=0.01),
